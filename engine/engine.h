@@ -1,0 +1,314 @@
+// The engine's public face: an ordered, durable, transactional key-value store.
+//
+// Keys and values are byte strings; keys are ordered as unsigned bytes. Every
+// commit (a Write or a Transaction) is atomic, gets the next place in one
+// order, and is recovered as a prefix of that order.
+//
+// Thread-safety: Engine and Snapshot are thread-safe; Iterator, Transaction and
+// WriteBatch are not. Ownership: iterators, snapshots and transactions keep
+// what they read alive, but must be destroyed before the engine.
+//
+// Errors (absl::Status): kInvalidArgument bad option or key too long;
+// kUnavailable somebody else holds the engine or the writer's turn, or the
+// engine is over its limits: try again later; kAborted the snapshot is no
+// longer the newest; kResourceExhausted the disk is full; kDataLoss damage on
+// disk; kInternal the device failed; kFailedPrecondition the engine refuses
+// writes after an earlier failure, which the message names; kNotFound and
+// kPermissionDenied for files that are not there or may not be used.
+
+#ifndef NORI_ENGINE_ENGINE_H_
+#define NORI_ENGINE_ENGINE_H_
+
+#include <cstdint>
+#include <functional>
+#include <memory>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "absl/status/status.h"
+#include "absl/status/statusor.h"
+#include "absl/time/time.h"
+#include "engine/options.h"
+#include "engine/slots/version.h"
+
+namespace nori {
+
+// A point in the order of commits. While it lives, what it sees is kept.
+class Snapshot {
+ public:
+  virtual ~Snapshot() = default;
+  virtual SequenceNumber sequence() const = 0;
+};
+using SnapshotRef = std::shared_ptr<const Snapshot>;
+
+// A value that was read. The view is valid as long as this object lives and is
+// not assigned to.
+class PinnedValue {
+ public:
+  std::string_view view() const { return view_; }
+  void Set(std::string_view view, std::shared_ptr<const void> layer,
+           std::shared_ptr<const void> block) {
+    view_ = view;
+    layer_ = std::move(layer);
+    block_ = std::move(block);
+  }
+  // Takes a copy.
+  void SetCopy(std::string_view v) {
+    auto copy = std::make_shared<const std::string>(v);
+    view_ = *copy;
+    layer_ = std::move(copy);
+    block_.reset();
+  }
+
+ private:
+  std::string_view view_;
+  std::shared_ptr<const void> layer_, block_;
+};
+
+struct ReadOptions {
+  SnapshotRef snapshot;       // null: the newest commit
+  bool fill_cache = true;
+};
+
+struct IterateOptions {
+  SnapshotRef snapshot;       // null: the newest commit
+  KeyRange bounds;            // keys outside are never returned
+  bool fill_cache = true;
+  size_t readahead_bytes = 0; // 0: adaptive
+};
+
+// Walks live user keys. A new iterator is not positioned. Views are valid until
+// the next move.
+class Iterator {
+ public:
+  virtual ~Iterator() = default;
+  virtual bool Valid() const = 0;
+  virtual absl::Status status() const = 0;
+  virtual void SeekToFirst() = 0;
+  virtual void SeekToLast() = 0;
+  virtual void Seek(std::string_view key) = 0;         // first key >= key
+  virtual void SeekForPrev(std::string_view key) = 0;  // last key <= key
+  virtual void Next() = 0;   // REQUIRES: Valid()
+  virtual void Prev() = 0;   // REQUIRES: Valid()
+  virtual std::string_view key() const = 0;
+  virtual std::string_view value() const = 0;
+};
+
+// A list of changes, applied in order and atomically. Later changes win.
+class WriteBatch {
+ public:
+  void Put(std::string_view key, std::string_view value);
+  void Delete(std::string_view key);
+  void DeleteRange(std::string_view begin, std::string_view end);  // [begin, end)
+  void Clear();
+  size_t count() const { return count_; }
+  size_t bytes() const { return rep_.size(); }
+  // The changes in their log encoding (engine/core/commit_record.h).
+  const std::string& rep() const { return rep_; }
+
+ private:
+  std::string rep_;
+  size_t count_ = 0;
+};
+
+struct WriteOptions {
+  Durability durability = Durability::kSync;
+};
+
+// How a transaction that is prepared becomes a commit.
+enum class PrepareMode : uint8_t {
+  // The record counts as committed unless an abort record follows. For a host
+  // that cannot fail any more after this one.
+  kCommitsUnlessAborted,
+  // The record counts only if a commit record follows.
+  kNeedsOutcome,
+  // The host's own commit decides: the record counts if the host, as it
+  // recovered, names this mixed transaction or a later one.
+  kHostDecides,
+};
+
+// One writer's changes with its own view of them. Holds the engine's writer
+// lock from creation to Commit, Rollback or destruction (which rolls back). Not
+// bound to a thread. A transaction of any size uses bounded memory.
+class Transaction {
+ public:
+  virtual ~Transaction() = default;
+
+  virtual absl::Status Put(std::string_view key, std::string_view value) = 0;
+  virtual absl::Status Delete(std::string_view key) = 0;
+  virtual absl::Status DeleteRange(std::string_view begin,
+                                   std::string_view end) = 0;
+
+  // Reads see the transaction's own changes over its base snapshot.
+  virtual absl::StatusOr<bool> Get(std::string_view key, PinnedValue* value) = 0;
+  // The iterator sees the changes made before its creation, also if later ones
+  // or a RollbackTo follow while it is open; `options.snapshot` is ignored. It
+  // may outlive Commit and Rollback.
+  virtual std::unique_ptr<Iterator> NewIterator(const IterateOptions& options) = 0;
+
+  // A mark after the changes so far; RollbackTo undoes the later ones. Marks
+  // ascend; rolling back to one keeps it usable.
+  virtual uint64_t Mark() const = 0;
+  virtual absl::Status RollbackTo(uint64_t mark) = 0;
+  virtual bool empty() const = 0;  // nothing to commit
+
+  // The snapshot below the changes.
+  virtual const SnapshotRef& base() const = 0;
+
+  // Writes the changes to the log, durable as `durability` asks (never less
+  // than kNone). Repeatable: a second Prepare replaces the first (more changes
+  // may have come in between). `mixed_number` only for kHostDecides: must be
+  // higher than Engine::LastMixed().
+  virtual absl::Status Prepare(PrepareMode mode, uint64_t mixed_number,
+                               Durability durability) = 0;
+  // Publishes. Without an earlier Prepare: prepares by itself, as
+  // kCommitsUnlessAborted. Ends the transaction, also on error; an error after
+  // a successful Prepare turns the engine read-only and says so.
+  virtual absl::Status Commit(Durability durability) = 0;
+  // Undoes everything, writing an abort record if prepared. Ends it.
+  virtual absl::Status Rollback() = 0;
+};
+
+struct TransactionOptions {
+  // Waits up to this long for the writer lock, then kUnavailable.
+  absl::Duration lock_timeout = absl::ZeroDuration();
+  // If set: the transaction continues reads made at this snapshot; if anything
+  // was committed since, kAborted and no lock is held.
+  SnapshotRef read_snapshot;
+};
+
+struct SlotInfo {
+  uint64_t id = 0;
+  KeyRange range;
+  int runs = 0;
+  int max_runs = 0;
+  int l0_slices = 0;
+  double heat = 0;
+  uint64_t bytes = 0;
+  uint64_t entries = 0;
+  uint64_t reads = 0, writes = 0, scans = 0;
+  uint64_t last_compaction_micros = 0;
+};
+
+struct TableInfo {
+  TableMeta meta;
+  int l0_slices = 0;
+  int slot_slices = 0;
+};
+
+struct EngineStats {
+  uint64_t memtable_bytes = 0;   // active and immutable
+  int immutable_memtables = 0;
+  int l0_tables = 0;
+  int slots = 0;
+  int runs = 0;
+  uint64_t table_bytes = 0;
+  uint64_t log_bytes = 0;
+  uint64_t manifest_bytes = 0;
+  uint64_t cache_bytes = 0, index_bytes = 0;
+  uint64_t cache_hits = 0, cache_misses = 0;
+  SequenceNumber last_sequence = 0;
+  double pressure_score = 0;
+  int pressure_zone = 0;         // 0 green .. 3 red
+  std::vector<std::pair<std::string, uint64_t>> counters;  // observe/metrics.h
+};
+
+struct CheckpointResult {
+  SequenceNumber sequence = 0;
+  uint64_t last_mixed = 0;
+  uint64_t files_linked = 0, files_copied = 0, bytes = 0;
+};
+
+struct OpenContext {
+  // Called at most once, only if the log holds mixed transactions that the
+  // engine cannot decide alone: gives the host's last mixed transaction. Absent
+  // where it is needed: kFailedPrecondition.
+  std::function<absl::StatusOr<uint64_t>()> host_mixed_number;
+};
+
+class Engine {
+ public:
+  // Opens or creates the engine in `directory`. kUnavailable if another
+  // process, or this one, has it open.
+  static absl::StatusOr<std::unique_ptr<Engine>> Open(
+      const Options& options, const std::string& directory,
+      const OpenContext& context = {});
+  // Stops background work, syncs the log. Snapshots, iterators and transactions
+  // must be gone.
+  virtual ~Engine() = default;
+
+  virtual const Options& options() const = 0;
+  // 16 random bytes made when the engine was created.
+  virtual const std::string& identity() const = 0;
+  virtual const std::string& directory() const = 0;
+
+  // Blind atomic write. Concurrent callers share log writes and syncs (group
+  // commit). Does not take the writer lock: waits only while a prepared
+  // transaction is undecided.
+  virtual absl::Status Write(const WriteOptions& options,
+                             const WriteBatch& batch) = 0;
+  absl::Status Put(const WriteOptions& options, std::string_view key,
+                   std::string_view value);
+  absl::Status Delete(const WriteOptions& options, std::string_view key);
+  absl::Status DeleteRange(const WriteOptions& options, std::string_view begin,
+                           std::string_view end);
+
+  // True and *value set if the key is live; false if not.
+  virtual absl::StatusOr<bool> Get(const ReadOptions& options,
+                                   std::string_view key,
+                                   PinnedValue* value) = 0;
+  virtual std::unique_ptr<Iterator> NewIterator(const IterateOptions& options) = 0;
+
+  virtual SnapshotRef GetSnapshot() = 0;
+  virtual SequenceNumber LastSequence() const = 0;
+
+  virtual absl::StatusOr<std::unique_ptr<Transaction>> BeginTransaction(
+      const TransactionOptions& options) = 0;
+
+  // Highest mixed transaction number that was committed (and, after recovery,
+  // that the host confirmed). FlushedMixed: the highest that is in tables.
+  virtual uint64_t LastMixed() const = 0;
+  virtual uint64_t FlushedMixed() const = 0;
+
+  // Syncs every commit so far.
+  virtual absl::Status SyncLog() = 0;
+  // Writes the memtables to tables and waits for it.
+  virtual absl::Status Flush() = 0;
+  // Merges everything in `range` to one run per slot and waits for it.
+  virtual absl::Status CompactRange(const KeyRange& range) = 0;
+  // Waits until no flush and no compaction is due.
+  virtual absl::Status WaitForBackground() = 0;
+  // kManual only: runs up to `max_steps` pieces of background work in the
+  // caller; returns how many there were.
+  virtual absl::StatusOr<int> RunBackgroundWork(int max_steps) = 0;
+
+  // Makes guards at begin and end of `range`, so that no slot straddles them.
+  virtual absl::Status AddGuards(const KeyRange& range) = 0;
+
+  // Builds a complete engine with the same identity in `directory` (created;
+  // must not exist), equal to this one at one instant, by hard links where
+  // possible. Writers go on meanwhile.
+  virtual absl::StatusOr<CheckpointResult> Checkpoint(
+      const std::string& directory) = 0;
+
+  // Reads every byte on disk and checks checksums, order and references.
+  virtual absl::Status Verify() = 0;
+
+  // Estimated live entries and bytes in a range, from indexes alone.
+  struct RangeEstimate {
+    uint64_t entries = 0;
+    uint64_t bytes = 0;
+  };
+  virtual RangeEstimate Estimate(const KeyRange& range) = 0;
+
+  virtual EngineStats GetStats() = 0;
+  virtual std::vector<SlotInfo> GetSlots() = 0;
+  virtual std::vector<TableInfo> GetTables() = 0;
+  virtual std::vector<Event> GetEvents() = 0;
+};
+
+}  // namespace nori
+
+#endif  // NORI_ENGINE_ENGINE_H_

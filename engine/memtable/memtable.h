@@ -1,0 +1,67 @@
+// The memtable: an arena skiplist of point entries plus a list of range
+// tombstones.
+//
+// One writer at a time (the caller serialises), any number of readers at the
+// same time without locks. Memory is only freed when the memtable is destroyed,
+// so every view it hands out lives as long as the memtable.
+
+#ifndef NORI_ENGINE_MEMTABLE_MEMTABLE_H_
+#define NORI_ENGINE_MEMTABLE_MEMTABLE_H_
+
+#include <atomic>
+#include <cstdint>
+#include <memory>
+#include <string_view>
+
+#include "engine/format/entry_iterator.h"
+#include "engine/format/internal_key.h"
+#include "engine/format/range_tombstone.h"
+#include "engine/memtable/arena.h"
+#include "engine/memtable/skiplist.h"
+
+namespace nori {
+
+class Memtable {
+ public:
+  Memtable();
+  ~Memtable();
+  Memtable(const Memtable&) = delete;
+  Memtable& operator=(const Memtable&) = delete;
+
+  // Remembers where the last insertion went; a run of insertions in ascending
+  // key order that shares one hint costs a short walk each instead of a search
+  // from the top. Belongs to one memtable; reset by constructing anew.
+  using Hint = SkipList::Hint;
+
+  // Inserts a point entry. REQUIRES: writer's turn; no entry with the same
+  // (user_key, sequence) is there; kind is kPut or kDelete. Copies both views.
+  void Add(SequenceNumber sequence, EntryKind kind, std::string_view user_key,
+           std::string_view value, Hint* hint = nullptr);
+
+  // Inserts a range tombstone for [begin, end). REQUIRES: writer's turn.
+  void AddRangeDelete(SequenceNumber sequence, std::string_view begin,
+                      std::string_view end);
+
+  // Newest entry of user_key with sequence <= snapshot. Does not look at range
+  // tombstones. Thread-safe against the writer.
+  PointLookup Get(std::string_view user_key, SequenceNumber snapshot) const;
+
+  // The tombstones so far, immutable once returned; never null. Thread-safe.
+  std::shared_ptr<const RangeTombstoneSet> range_tombstones() const;
+  // False means that range_tombstones() is empty, at the price of one load.
+  bool has_range_tombstones() const {
+    return has_range_tombstones_.load(std::memory_order_acquire);
+  }
+
+  // Point entries, all versions. The memtable must outlive the iterator.
+  std::unique_ptr<EntryIterator> NewIterator() const;
+
+  // Bytes allocated. Thread-safe.
+  size_t MemoryUsage() const;
+  uint64_t entry_count() const;  // point entries and range tombstones
+  bool empty() const { return entry_count() == 0; }
+};
+
+}  // namespace nori
+
+#endif  // NORI_ENGINE_MEMTABLE_MEMTABLE_H_

@@ -1,0 +1,34 @@
+// Counters of one engine. Relaxed atomics: cheap, individually exact, not a
+// consistent cut.
+
+#ifndef NORI_ENGINE_OBSERVE_METRICS_H_
+#define NORI_ENGINE_OBSERVE_METRICS_H_
+
+#include <atomic>
+#include <cstdint>
+
+namespace nori {
+
+class Counter {
+ public:
+  void Add(uint64_t n = 1) { v_.fetch_add(n, std::memory_order_relaxed); }
+  uint64_t Value() const { return v_.load(std::memory_order_relaxed); }
+
+ private:
+  std::atomic<uint64_t> v_{0};
+};
+
+// Name, help text and member of each counter are listed once, in metrics.cc.
+struct Metrics {
+  Counter commits, entries_written, user_bytes_written, log_bytes_written,
+      log_syncs, gets, get_hits, iterators, filter_checks, filter_negatives,
+      filter_false_positives, blocks_read, blocks_missed, flushes,
+      flush_bytes_written, compactions, compaction_bytes_read,
+      compaction_bytes_written, adoptions, slot_splits, slot_joins,
+      write_delays, write_delay_micros, write_stalls, write_rejections,
+      background_errors, spilled_tables, spilled_bytes;
+};
+
+}  // namespace nori
+
+#endif  // NORI_ENGINE_OBSERVE_METRICS_H_

@@ -1,0 +1,50 @@
+// Heat of slots: who is read, written and scanned how often.
+
+#ifndef NORI_ENGINE_SLOTS_HEAT_H_
+#define NORI_ENGINE_SLOTS_HEAT_H_
+
+#include <atomic>
+#include <cstdint>
+
+namespace nori {
+
+// Access counters of one slot. Any thread adds; one thread at a time rolls.
+// Rates are exponentially weighted averages over time, so that heat does not
+// depend on how often anyone calls: with half-life H, an interval of dt seconds
+// that saw n accesses moves the rate by (1 - 2^(-dt/H)) towards n / dt.
+class SlotHeat {
+ public:
+  void AddRead(uint64_t n = 1) { reads_.fetch_add(n, std::memory_order_relaxed); }
+  void AddWrite(uint64_t n = 1) { writes_.fetch_add(n, std::memory_order_relaxed); }
+  void AddScan(uint64_t n = 1) { scans_.fetch_add(n, std::memory_order_relaxed); }
+
+  struct Rates {
+    double reads = 0, writes = 0, scans = 0;  // per second
+    // Weighted sum: point read 1, scan 2, write 0.5.
+    double Weighted() const { return reads + 2 * scans + 0.5 * writes; }
+  };
+  // Folds the accesses since the last call into the rates.
+  void Roll(uint64_t now_micros, double half_life_seconds);
+  Rates rates() const { return rates_; }
+  void set_rates(const Rates& r) { rates_ = r; }
+
+  uint64_t reads() const { return reads_.load(std::memory_order_relaxed); }
+  uint64_t writes() const { return writes_.load(std::memory_order_relaxed); }
+  uint64_t scans() const { return scans_.load(std::memory_order_relaxed); }
+
+ private:
+  std::atomic<uint64_t> reads_{0}, writes_{0}, scans_{0};
+  uint64_t rolled_reads_ = 0, rolled_writes_ = 0, rolled_scans_ = 0;
+  uint64_t last_roll_micros_ = 0;
+  Rates rates_;
+};
+
+// Heat in [0, 1] of a slot whose weighted rate per byte (or per slot) is
+// `rate`, among slots whose mean is `mean` and highest is `peak`: normalised so
+// that it separates hot from cold at any absolute rate, and all equal slots
+// come out equal and not hot (0.5 at the mean).
+double NormalisedHeat(double rate, double mean, double peak);
+
+}  // namespace nori
+
+#endif  // NORI_ENGINE_SLOTS_HEAT_H_
