@@ -6,9 +6,10 @@
 // thread-safe only where said.
 //
 // Errors: a full disk is absl::StatusCode::kResourceExhausted, a missing file
-// kNotFound, missing permission or a read-only medium kPermissionDenied, every
-// other failure of the device kInternal. Messages name the path, the operation
-// and the cause. See io_status.h.
+// kNotFound, missing permission or a read-only medium kPermissionDenied, a name
+// that is taken kAlreadyExists, a directory that is not empty
+// kFailedPrecondition, every other failure kInternal. Messages name the path,
+// the operation and the cause, and a payload the operation: see io_status.h.
 
 #ifndef NORI_ENGINE_IO_FILE_SYSTEM_H_
 #define NORI_ENGINE_IO_FILE_SYSTEM_H_
@@ -17,6 +18,7 @@
 #include <memory>
 #include <string>
 #include <string_view>
+#include <utility>
 #include <vector>
 
 #include "absl/status/status.h"
@@ -37,25 +39,31 @@ class RandomAccessFile {
                             std::string_view* result) const = 0;
 
   // The whole file as memory, valid as long as the file object, or an empty
-  // view if it cannot be mapped. Implementations that inject read faults
-  // return an empty view, so that every read can fail.
+  // view if it cannot be mapped. It has the size that the file had when it was
+  // opened, and shows later writes in place or not. Implementations that
+  // inject read faults return an empty view, so that every read can fail.
   virtual std::string_view Mapped() const = 0;
 
   // Hint that [offset, offset + n) is read soon. Never fails.
   virtual void Prefetch(uint64_t /*offset*/, size_t /*n*/) const {}
 
-  virtual uint64_t Size() const = 0;
+  virtual uint64_t Size() const = 0;  // in bytes, when it was opened
 };
 
 // A new file, written once from start to end (tables, manifests). Not
-// thread-safe. Appends are buffered inside.
+// thread-safe. Appends are buffered inside: others see them, and a killed
+// process leaves them, only after Sync or Close. After a call has failed every
+// later one fails with the same status: what reached the file is unknown, and
+// the caller starts another file.
 class WritableFile {
  public:
   virtual ~WritableFile() = default;  // closes without syncing
+  // REQUIRES: not closed.
   virtual absl::Status Append(std::string_view data) = 0;
-  // Flushes the buffer and makes content and size durable. After a failed
-  // Sync every later call fails: what reached the disk is unknown.
+  // Flushes the buffer and makes content and size durable. REQUIRES: not
+  // closed.
   virtual absl::Status Sync() = 0;
+  // Flushes the buffer without making it durable. Idempotent.
   virtual absl::Status Close() = 0;
   virtual uint64_t Size() const = 0;  // bytes appended so far
 };
@@ -65,6 +73,8 @@ class WritableFile {
 class ReadWriteFile {
  public:
   virtual ~ReadWriteFile() = default;
+  // Writes beyond the end leave zeros between. A failed call may have written
+  // a part.
   virtual absl::Status WriteAt(uint64_t offset, std::string_view data) = 0;
   // As RandomAccessFile::Read, but a short read at the end of the file gives
   // the bytes there are.
@@ -73,6 +83,7 @@ class ReadWriteFile {
   // Makes completed writes durable (fdatasync). After a failed Sync every
   // later Sync fails.
   virtual absl::Status Sync() = 0;
+  // Cuts the file or extends it with zeros; durable after Sync.
   virtual absl::Status Truncate(uint64_t size) = 0;
   virtual absl::StatusOr<uint64_t> Size() const = 0;
 };
@@ -98,6 +109,7 @@ class FileSystem {
  public:
   virtual ~FileSystem() = default;
 
+  // The file must exist and not be a directory.
   virtual absl::StatusOr<std::unique_ptr<RandomAccessFile>> OpenRandomAccess(
       const std::string& path) = 0;
   // Creates or truncates `path`.
@@ -107,10 +119,13 @@ class FileSystem {
   virtual absl::StatusOr<std::unique_ptr<ReadWriteFile>> OpenReadWrite(
       const std::string& path, bool create) = 0;
 
+  // The whole content.
   virtual absl::StatusOr<std::string> ReadFile(const std::string& path) = 0;
 
-  virtual absl::Status CreateDirectory(const std::string& path) = 0;  // OK if there
-  virtual absl::Status RemoveDirectory(const std::string& path) = 0;  // must be empty
+  virtual absl::Status CreateDirectory(
+      const std::string& path) = 0;  // OK if there
+  virtual absl::Status RemoveDirectory(
+      const std::string& path) = 0;  // must be empty
   virtual absl::StatusOr<std::vector<std::string>> ListDirectory(
       const std::string& path) = 0;  // names without path, unordered
   virtual bool Exists(const std::string& path) = 0;
@@ -123,7 +138,7 @@ class FileSystem {
   virtual absl::Status RenameFile(const std::string& from,
                                   const std::string& to) = 0;
   // Hard link; kUnimplemented where the file system cannot (another device),
-  // then the caller copies.
+  // then the caller copies. `to` must not exist.
   virtual absl::Status LinkFile(const std::string& from,
                                 const std::string& to) = 0;
   // Makes creations, renames and removals in a directory durable.
