@@ -15,10 +15,10 @@ namespace nori {
 // Appends one column: memcmp order of the results equals CompareValues order
 // (inverted if descending), and no encoding is a prefix of another, so that
 // columns can be concatenated and prefixes searched. Values that compare equal
-// (1 and 1.0, 'a' and 'A' under NOCASE) encode alike. Ascending numbers that are
-// integers take 1 byte from -47 to 47, 2 to 127, 3 to 32767, ..., 9 at most;
-// reals 9 to 16; text and blobs their length and 2, and 1 more for each byte 0
-// or 1 in them. Undefined for a NaN, which is no SQL value.
+// (1 and 1.0, 'a' and 'A' under NOCASE) encode alike. Ascending numbers that
+// are integers take 1 byte from -47 to 47, 2 to 127, 3 to 32767, ..., 9 at
+// most; reals 9 to 16; text and blobs their length and 2, and 1 more for each
+// byte 0 or 1 in them. Undefined for a NaN, which is no SQL value.
 void EncodeKeyColumn(const Value& value, Collation collation, bool descending,
                      std::string* dst);
 
@@ -27,9 +27,9 @@ void EncodeKeyColumn(const Value& value, Collation collation, bool descending,
 // text that holds a NUL under NOCASE. Of the values that encode alike exactly
 // one is exact.
 //
-// So a row's record keeps a key column only if this is false for it, and NULL in
-// its place otherwise; the reader takes the record's value unless it is NULL,
-// then the decoded one.
+// So a row's record keeps a key column only if this is false for it, and NULL
+// in its place otherwise; the reader takes the record's value unless it is
+// NULL, then the decoded one.
 bool KeyEncodingIsExact(const Value& value, Collation collation);
 
 // Decodes one column from the front of *input and advances it. *exact is false
@@ -51,10 +51,6 @@ absl::Status SkipKeyColumn(std::string_view* input, bool descending);
 // the table itself. The first byte is 0x80 or more: smaller ones are free for
 // keys that belong to no table.
 void EncodeIndexPrefix(uint64_t table_id, uint32_t index_id, std::string* dst);
-// Parses what EncodeIndexPrefix wrote from the front of *input and advances it.
-// False, with *input unspecified, on malformed input.
-bool DecodeIndexPrefix(std::string_view* input, uint64_t* table_id,
-                       uint32_t* index_id);
 // Appends a rowid as the only key column: the encoding of an ascending INTEGER,
 // 9 bytes or fewer.
 void EncodeRowid(int64_t rowid, std::string* dst);
