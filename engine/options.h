@@ -51,19 +51,20 @@ struct Options {
   uint64_t block_bytes = 4096;
   Compression compression = Compression::kLz4;
   double filter_bits_per_key = 10;
-  uint64_t table_bytes = uint64_t{16} << 20;   // target size of a compacted table
-  uint64_t slot_bytes = uint64_t{64} << 20;    // a slot splits above this
-  int max_runs = 4;                            // K of the coldest slot
-  int l0_trigger = 4;                          // L0 tables that start compaction
-  int l0_soft_limit = 8;                       // writers are slowed above
-  int l0_hard_limit = 16;                      // writers wait above
+  uint64_t table_bytes = uint64_t{16}
+                         << 20;              // target size of a compacted table
+  uint64_t slot_bytes = uint64_t{64} << 20;  // a slot splits above this
+  int max_runs = 4;                          // K of the coldest slot
+  int l0_trigger = 4;                        // L0 tables that start compaction
+  int l0_soft_limit = 8;                     // writers are slowed above
+  int l0_hard_limit = 16;                    // writers wait above
   uint64_t memory_limit_bytes = uint64_t{512} << 20;
   uint64_t transaction_spill_bytes = uint64_t{64} << 20;
   int compaction_threads = 1;
-  uint64_t sync_interval_ms = 1000;            // for Durability::kPeriodic
-  uint64_t stall_timeout_ms = 30000;           // a writer in zone red gives up
-  std::string run_policy = "heat";             // heat | fixed1 | fixed4
-  std::string scheduler = "bandit";            // bandit | greedy | round_robin
+  uint64_t sync_interval_ms = 1000;   // for Durability::kPeriodic
+  uint64_t stall_timeout_ms = 30000;  // a writer in zone red gives up
+  std::string run_policy = "heat";    // heat | fixed1 | fixed4
+  std::string scheduler = "bandit";   // bandit | greedy | round_robin
   double bandit_epsilon = 0.1;
   double bandit_c = 2.0;
   double heat_half_life_s = 60;
@@ -72,19 +73,27 @@ struct Options {
 // One settable option.
 struct OptionInfo {
   std::string name;
-  std::string help;    // one line, with unit and range
+  std::string help;  // one line, with unit and range
 };
+// Every settable option, in the order of the members.
 std::vector<OptionInfo> OptionInfos();
 
-// Sets one option from text ("64MiB", "4096", "lz4", "0.1"). kInvalidArgument
-// naming the option, the value and what is allowed, if the name is unknown, the
-// text does not parse or the value is out of range.
+// Sets one option from text ("64MiB", "4096", "lz4", "0.1"). Names and texts
+// are taken in any case. Sizes are whole bytes, or whole numbers of K, KiB, M,
+// MiB, G, GiB (powers of 1024) or KB, MB, GB (powers of 1000). kInvalidArgument
+// naming the option, the value and what is allowed, if the name is unknown
+// (then with the nearest name there is), the text does not parse or the value
+// is out of range; *options is unchanged then. Relations between options are
+// left to ValidateOptions, so that several can be set in any order.
 absl::Status SetOption(Options* options, std::string_view name,
                        std::string_view value);
-// The canonical text of a settable option; kInvalidArgument if unknown.
+// The canonical text of a settable option: sizes in plain bytes, numbers in the
+// shortest form that reads back the same. SetOption takes it back.
+// kInvalidArgument if unknown.
 absl::StatusOr<std::string> GetOption(const Options& options,
                                       std::string_view name);
-// Checks every range and every relation between options.
+// Checks every range and every relation between options. kInvalidArgument with
+// the first that does not hold.
 absl::Status ValidateOptions(const Options& options);
 
 }  // namespace nori

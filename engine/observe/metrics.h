@@ -6,9 +6,15 @@
 
 #include <atomic>
 #include <cstdint>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "absl/types/span.h"
 
 namespace nori {
 
+// Only ever grows. Thread-safe.
 class Counter {
  public:
   void Add(uint64_t n = 1) { v_.fetch_add(n, std::memory_order_relaxed); }
@@ -28,6 +34,21 @@ struct Metrics {
       write_delays, write_delay_micros, write_stalls, write_rejections,
       background_errors, spilled_tables, spilled_bytes;
 };
+
+// How a counter is named and what it counts.
+struct MetricInfo {
+  const char* name;  // snake_case, as the member
+  const char* help;  // one line, with the unit where it is not a plain count
+  Counter Metrics::*counter;
+};
+
+// Every counter once, in the order of the members. Lives for ever.
+absl::Span<const MetricInfo> MetricInfos();
+
+// (name, value) of every counter, in the order of MetricInfos(). Thread-safe;
+// counters that move meanwhile may be from slightly different instants.
+std::vector<std::pair<std::string, uint64_t>> ListMetrics(
+    const Metrics& metrics);
 
 }  // namespace nori
 
