@@ -3,6 +3,8 @@
 #ifndef NORI_VTAB_RECORD_H_
 #define NORI_VTAB_RECORD_H_
 
+#include <cstddef>
+#include <cstdint>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -14,22 +16,30 @@
 namespace nori {
 
 // Appends the record of `values`. Any column can later be read without decoding
-// the others.
+// the others. A NULL takes 1 byte, as do 0 and 1; other integers 2 to 9, by
+// magnitude; reals 9; text and blobs their length and 1 to 5.
 void EncodeRecord(absl::Span<const Value> values, std::string* dst);
 
-// Reads records of a fixed number of columns. Reusable without allocation: call
-// Reset for each row. Not thread-safe.
+// Reads records. Reusable without allocation: call Reset for each row. Not
+// thread-safe.
 class RecordReader {
  public:
-  // Parses the header only. kDataLoss if malformed. `record` must outlive reads.
+  // Parses the header only. `record` must outlive reads. kDataLoss if
+  // malformed; the reader then has no columns.
   absl::Status Reset(std::string_view record);
-  size_t columns() const;
+  // Number of columns in the record.
+  size_t columns() const { return fields_.size(); }
   // Column i; views point into the record. Out of range gives NULL.
   Value Get(size_t i) const;
 
  private:
+  struct Field {
+    uint64_t type;    // code of type and length, see record.cc
+    uint64_t offset;  // of its bytes in record_
+  };
+
   std::string_view record_;
-  std::vector<uint32_t> offsets_;
+  std::vector<Field> fields_;
 };
 
 }  // namespace nori

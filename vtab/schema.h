@@ -3,8 +3,10 @@
 #ifndef NORI_VTAB_SCHEMA_H_
 #define NORI_VTAB_SCHEMA_H_
 
+#include <cstddef>
 #include <cstdint>
 #include <map>
+#include <optional>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -16,38 +18,48 @@ namespace nori {
 enum class Affinity : uint8_t { kBlob, kText, kNumeric, kInteger, kReal };
 enum class Collation : uint8_t { kBinary, kNocase, kRtrim };
 
-// SQLite's rules for the affinity of a declared type (datatype3, section 3.1).
+// SQLite's rules for the affinity of a declared type, given without quotes
+// (https://sqlite.org/datatype3.html, section 3.1).
 Affinity AffinityOfType(std::string_view declared_type);
+
+// The built-in collation called `name`, ASCII case-insensitively; nullopt for
+// any other name.
+std::optional<Collation> CollationOfName(std::string_view name);
+// Its name in upper case.
+std::string_view CollationName(Collation collation);
 
 struct Column {
   std::string name;           // unquoted
-  std::string declared_type;  // as written; may be empty
+  std::string declared_type;  // as written, unquoted; may be empty
   Affinity affinity = Affinity::kBlob;
   Collation collation = Collation::kBinary;
+  // Whether a NULL must be refused. Always true for the columns of a kKey key,
+  // as in a WITHOUT ROWID table; never for a rowid alias, where NULL asks for a
+  // new rowid.
   bool not_null = false;
 };
 
 struct KeyColumn {
-  int column = 0;             // index into TableSchema::columns
+  int column = 0;  // index into TableSchema::columns
   bool descending = false;
   Collation collation = Collation::kBinary;
 };
 
 enum class RowIdentity : uint8_t {
-  kRowidAlias,   // INTEGER PRIMARY KEY: rowid_column is the rowid
-  kAutoRowid,    // no primary key: hidden rowid
-  kKey,          // any other key: WITHOUT ROWID, key columns below
+  kRowidAlias,  // INTEGER PRIMARY KEY: rowid_column is the rowid
+  kAutoRowid,   // no primary key: hidden rowid
+  kKey,         // any other key: WITHOUT ROWID, key columns below
 };
 
 struct TableSchema {
   std::vector<Column> columns;
   RowIdentity identity = RowIdentity::kAutoRowid;
-  int rowid_column = -1;             // kRowidAlias only
-  bool rowid_descending = false;     // INTEGER PRIMARY KEY DESC is no alias in SQLite: then kKey
-  std::vector<KeyColumn> key;        // kKey: the primary key, in order
+  int rowid_column = -1;       // kRowidAlias only
+  std::vector<KeyColumn> key;  // kKey: the primary key, in order
   std::map<std::string, std::string> options;  // name=value, names lower-case
 
-  int FindColumn(std::string_view name) const;  // ASCII case-insensitive; -1
+  // Index of the column called `name`, ASCII case-insensitively; -1 if none.
+  int FindColumn(std::string_view name) const;
 
   // The text for sqlite3_declare_vtab. kKey tables get a hidden BLOB column
   // (named by kKeyColumnName) last, the one-column key of a WITHOUT ROWID
@@ -57,10 +69,24 @@ struct TableSchema {
 
 inline constexpr char kKeyColumnName[] = "nori_key";
 
-// Parses the module arguments (argv[3..]). kInvalidArgument with a message that
-// names the column, clause or option for whatever SQLite itself would refuse in
-// CREATE TABLE, and for what is not supported (kUnimplemented, named).
-absl::StatusOr<TableSchema> ParseSchema(const std::vector<std::string>& arguments);
+// Most columns a table can have: SQLite's default limit, less the hidden key.
+inline constexpr size_t kMaxColumns = 1999;
+
+// Parses the module arguments (argv[3..]), each the text between two top-level
+// commas. Accepts column definitions and then table constraints as CREATE TABLE
+// does, WITHOUT ROWID as a further argument, and options, name=value, anywhere.
+// Any primary key that is not a rowid alias makes a WITHOUT ROWID table, asked
+// for or not. An option's value is kept unquoted if it is one quoted token,
+// else as written; which options exist is the caller's to check.
+//
+// Errors name the column, clause or option, worded as SQLite's where it has a
+// wording: kInvalidArgument for what SQLite itself refuses in CREATE TABLE,
+// kUnimplemented for what it takes and this does not (UNIQUE, CHECK, DEFAULT,
+// REFERENCES, FOREIGN KEY, GENERATED, AUTOINCREMENT, INDEX, STRICT, conflict
+// clauses other than ABORT, collations other than the built-in ones, a column
+// called nori_key, a type that holds the word HIDDEN).
+absl::StatusOr<TableSchema> ParseSchema(
+    const std::vector<std::string>& arguments);
 
 }  // namespace nori
 

@@ -17,8 +17,8 @@ enum class ValueType : uint8_t { kNull, kInteger, kReal, kText, kBlob };
 struct Value {
   ValueType type = ValueType::kNull;
   int64_t integer = 0;
-  double real = 0;            // never NaN: SQLite turns NaN into NULL
-  std::string_view bytes;     // text (UTF-8 as given, may hold NUL) or blob
+  double real = 0;         // never NaN: SQLite turns NaN into NULL
+  std::string_view bytes;  // text (UTF-8 as given, may hold NUL) or blob
 
   static Value Null() { return {}; }
   static Value Integer(int64_t v) { return {ValueType::kInteger, v, 0, {}}; }
@@ -30,7 +30,8 @@ struct Value {
 // Applies column affinity exactly as SQLite does on storing (applyAffinity and,
 // for REAL columns, integers to reals). `*scratch` owns the bytes of a number
 // that became text.
-Value ApplyAffinity(const Value& value, Affinity affinity, std::string* scratch);
+Value ApplyAffinity(const Value& value, Affinity affinity,
+                    std::string* scratch);
 
 // SQLite's comparison of storage values (NULL < numbers < TEXT < BLOB), numbers
 // compared exactly across INTEGER and REAL.

@@ -1,0 +1,458 @@
+#include <algorithm>
+#include <utility>
+
+#include "absl/strings/ascii.h"
+#include "engine/format/status_macros.h"
+#include "vtab/schema.h"
+#include "vtab/sql_tokenizer.h"
+#include "vtab/text.h"
+
+namespace nori {
+namespace {
+
+absl::Status Invalid(const std::string& message) {
+  return absl::InvalidArgumentError(message);
+}
+
+absl::Status Unsupported(std::string_view what) {
+  return absl::UnimplementedError(Concat({"nori: ", what}));
+}
+
+// One column of the primary key before the identity of the table is known.
+struct KeyTerm {
+  int column = 0;
+  std::optional<Collation> collation;  // explicit COLLATE only
+  bool descending = false;
+};
+
+// SQLite's reading of a type: ALWAYS and GENERATED ALWAYS at the end are taken
+// for the beginning of a generated column, also where none follows.
+std::string_view WithoutGeneratedAlways(std::string_view type) {
+  constexpr std::string_view kGenerated = "generated";
+  constexpr std::string_view kAlways = "always";
+  const auto drop = [&type](std::string_view word) {
+    if (type.size() < word.size() ||
+        !EqualsIgnoreCase(type.substr(type.size() - word.size()), word)) {
+      return false;
+    }
+    type.remove_suffix(word.size());
+    while (!type.empty() &&
+           absl::ascii_isspace(static_cast<unsigned char>(type.back()))) {
+      type.remove_suffix(1);
+    }
+    return true;
+  };
+  if (type.size() >= 16 && drop(kAlways)) drop(kGenerated);
+  return type;
+}
+
+// SQLite removes the word HIDDEN from the types of virtual tables and hides the
+// column.
+bool HoldsHidden(std::string_view type) {
+  constexpr std::string_view kHidden = "hidden";
+  const auto is_edge = [&](size_t i) {
+    return i >= type.size() ||
+           !absl::ascii_isalnum(static_cast<unsigned char>(type[i]));
+  };
+  for (size_t i = 0; i + kHidden.size() <= type.size(); ++i) {
+    if (EqualsIgnoreCase(type.substr(i, kHidden.size()), kHidden) &&
+        (i == 0 || is_edge(i - 1)) && is_edge(i + kHidden.size())) {
+      return true;
+    }
+  }
+  return false;
+}
+
+class SchemaParser {
+ public:
+  absl::Status Argument(std::string_view text) {
+    text_ = text;
+    tokens_ = TokenizeSql(text);
+    next_ = 0;
+    for (const SqlToken& token : tokens_) {
+      if (token.type == SqlTokenType::kIllegal) {
+        return Invalid(Concat({"unrecognized token: \"", token.text, "\""}));
+      }
+    }
+    if (AtEnd()) return absl::OkStatus();
+    if (Peek(1).IsSymbol('=')) return Option();
+    if (!schema_.columns.empty()) {
+      if (Peek().IsWord("WITHOUT") && Peek(1).IsWord("ROWID") &&
+          Peek(2).type == SqlTokenType::kEnd) {
+        without_rowid_ = true;
+        return absl::OkStatus();
+      }
+      if (Peek().IsWord("STRICT") && Peek(1).type == SqlTokenType::kEnd) {
+        return Unsupported("STRICT tables are not supported");
+      }
+    }
+    if (Peek().IsWord("INDEX")) {
+      return Unsupported("INDEX is not supported");
+    }
+    if (AtTableConstraint()) return TableConstraints();
+    return ColumnDefinition();
+  }
+
+  absl::StatusOr<TableSchema> Finish() {
+    if (schema_.columns.empty()) {
+      return Invalid("table must have at least one column");
+    }
+    if (!has_key_) {
+      if (without_rowid_) return Invalid("PRIMARY KEY missing on table");
+      return std::move(schema_);
+    }
+    Column& first = schema_.columns[static_cast<size_t>(key_[0].column)];
+    const bool is_integer = key_.size() == 1 && !descending_column_key_ &&
+                            is_integer_[static_cast<size_t>(key_[0].column)];
+    if (is_integer && !without_rowid_) {
+      schema_.identity = RowIdentity::kRowidAlias;
+      schema_.rowid_column = key_[0].column;
+      first.not_null = false;
+      return std::move(schema_);
+    }
+    // An alias made an ordinary key by WITHOUT ROWID has lost its COLLATE: in
+    // SQLite the key is rebuilt from the column.
+    if (is_integer) key_[0].collation.reset();
+    schema_.identity = RowIdentity::kKey;
+    for (const KeyTerm& term : key_) AddKeyColumn(term);
+    return std::move(schema_);
+  }
+
+ private:
+  const SqlToken& Peek(size_t ahead = 0) const {
+    return tokens_[std::min(next_ + ahead, tokens_.size() - 1)];
+  }
+  bool AtEnd() const { return Peek().type == SqlTokenType::kEnd; }
+  bool TakeWord(std::string_view word) {
+    if (!Peek().IsWord(word)) return false;
+    ++next_;
+    return true;
+  }
+  bool TakeSymbol(char c) {
+    if (!Peek().IsSymbol(c)) return false;
+    ++next_;
+    return true;
+  }
+
+  absl::Status SyntaxError() const {
+    if (AtEnd()) {
+      return Invalid(Concat({"incomplete definition: \"", text_, "\""}));
+    }
+    return Invalid(Concat({"near \"", Peek().text, "\": syntax error"}));
+  }
+
+  absl::StatusOr<std::string> Name() {
+    const SqlToken& token = Peek();
+    if (token.type != SqlTokenType::kQuoted &&
+        !(token.type == SqlTokenType::kWord && IsSqlNameWord(token.text))) {
+      return SyntaxError();
+    }
+    ++next_;
+    return DequoteSql(token.text);
+  }
+
+  bool AtTypeWord() const {
+    return Peek().type == SqlTokenType::kQuoted ||
+           (Peek().type == SqlTokenType::kWord && IsSqlTypeWord(Peek().text));
+  }
+
+  absl::Status Option() {
+    NORI_ASSIGN_OR_RETURN(std::string name, Name());
+    absl::AsciiStrToLower(&name);
+    ++next_;
+    if (AtEnd()) {
+      return Invalid(Concat({"option \"", name, "\" has no value"}));
+    }
+    const bool is_quoted = Peek().type == SqlTokenType::kQuoted &&
+                           Peek(1).type == SqlTokenType::kEnd;
+    std::string_view raw = text_.substr(Peek().offset);
+    const SqlToken& last = tokens_[tokens_.size() - 2];
+    raw = raw.substr(0, last.offset + last.text.size() - Peek().offset);
+    std::string value = is_quoted ? DequoteSql(raw) : std::string(raw);
+    if (!schema_.options.emplace(name, std::move(value)).second) {
+      return Invalid(Concat({"duplicate option: ", name}));
+    }
+    return absl::OkStatus();
+  }
+
+  // --- Columns ---
+
+  absl::Status ColumnDefinition() {
+    if (without_rowid_ || seen_constraint_) return SyntaxError();
+    Column column;
+    NORI_ASSIGN_OR_RETURN(column.name, Name());
+    if (schema_.FindColumn(column.name) >= 0) {
+      return Invalid(Concat({"duplicate column name: ", column.name}));
+    }
+    if (EqualsIgnoreCase(column.name, kKeyColumnName)) {
+      return Unsupported(
+          Concat({"the column name ", column.name, " is reserved"}));
+    }
+    if (schema_.columns.size() == kMaxColumns) {
+      return Invalid("too many columns");
+    }
+    NORI_ASSIGN_OR_RETURN(const std::string_view type, Type());
+    column.declared_type = DequoteSql(type);
+    // Quotes around a part of the type do not make it this very type.
+    is_integer_.push_back(EqualsIgnoreCase(column.declared_type, "INTEGER") &&
+                          (type.size() == column.declared_type.size() ||
+                           type.size() == column.declared_type.size() + 2));
+    column.affinity = AffinityOfType(column.declared_type);
+    if (HoldsHidden(column.declared_type)) {
+      return Unsupported(Concat(
+          {"column ", column.name, ": HIDDEN in a type is not supported"}));
+    }
+    schema_.columns.push_back(std::move(column));
+    while (!AtEnd()) NORI_RETURN_IF_ERROR(ColumnConstraint());
+    return absl::OkStatus();
+  }
+
+  // The text of the type, quotes included; empty if there is none.
+  absl::StatusOr<std::string_view> Type() {
+    const size_t begin = Peek().offset;
+    size_t end = begin;
+    while (AtTypeWord()) {
+      end = Peek().offset + Peek().text.size();
+      ++next_;
+    }
+    if (end != begin && TakeSymbol('(')) {
+      NORI_RETURN_IF_ERROR(SignedNumber());
+      if (TakeSymbol(',')) NORI_RETURN_IF_ERROR(SignedNumber());
+      if (!Peek().IsSymbol(')')) return SyntaxError();
+      end = Peek().offset + 1;
+      ++next_;
+    }
+    return WithoutGeneratedAlways(text_.substr(begin, end - begin));
+  }
+
+  absl::Status SignedNumber() {
+    if (!TakeSymbol('+')) TakeSymbol('-');
+    if (Peek().type != SqlTokenType::kNumber) return SyntaxError();
+    ++next_;
+    return absl::OkStatus();
+  }
+
+  absl::Status ColumnConstraint() {
+    Column& column = schema_.columns.back();
+    if (TakeWord("CONSTRAINT")) return Name().status();
+    if (TakeWord("COLLATE")) {
+      NORI_ASSIGN_OR_RETURN(column.collation, CollationClause());
+      return absl::OkStatus();
+    }
+    if (TakeWord("NULL")) return ConflictClause();
+    if (Peek().IsWord("NOT") && Peek(1).IsWord("NULL")) {
+      next_ += 2;
+      column.not_null = true;
+      return ConflictClause();
+    }
+    if (TakeWord("PRIMARY")) {
+      if (!TakeWord("KEY")) return SyntaxError();
+      return ColumnPrimaryKey();
+    }
+    const std::string_view clause = UnsupportedClause();
+    if (clause.empty()) {
+      TakeWord("NOT");
+      return SyntaxError();
+    }
+    return Unsupported(
+        Concat({"column ", column.name, ": ", clause, " is not supported"}));
+  }
+
+  // The name of the clause that begins here and is known but not supported.
+  std::string_view UnsupportedClause() const {
+    if (Peek().IsWord("AS")) return "GENERATED ALWAYS AS";
+    if (Peek().IsWord("NOT") && Peek(1).IsWord("DEFERRABLE")) {
+      return "DEFERRABLE";
+    }
+    for (const std::string_view clause :
+         {"DEFAULT", "UNIQUE", "CHECK", "REFERENCES", "DEFERRABLE",
+          "AUTOINCREMENT", "INDEX"}) {
+      if (Peek().IsWord(clause)) return clause;
+    }
+    if (Peek().IsWord("FOREIGN")) return "FOREIGN KEY";
+    return {};
+  }
+
+  absl::StatusOr<Collation> CollationClause() {
+    if (!AtTypeWord()) return SyntaxError();
+    const std::string name = DequoteSql(Peek().text);
+    ++next_;
+    const std::optional<Collation> collation = CollationOfName(name);
+    if (!collation.has_value()) {
+      return Unsupported(Concat({"no such collation sequence: ", name,
+                                 " (BINARY, NOCASE and RTRIM only)"}));
+    }
+    return *collation;
+  }
+
+  absl::Status ConflictClause() {
+    if (!TakeWord("ON")) return absl::OkStatus();
+    if (!TakeWord("CONFLICT")) return SyntaxError();
+    if (TakeWord("ABORT")) return absl::OkStatus();
+    for (const std::string_view action :
+         {"IGNORE", "REPLACE", "ROLLBACK", "FAIL"}) {
+      if (Peek().IsWord(action)) {
+        return Unsupported(
+            Concat({"ON CONFLICT ", action,
+                    " in a table definition is not supported; use "
+                    "INSERT OR ",
+                    action}));
+      }
+    }
+    return SyntaxError();
+  }
+
+  absl::Status ColumnPrimaryKey() {
+    KeyTerm term;
+    term.column = static_cast<int>(schema_.columns.size()) - 1;
+    term.descending = SortOrder();
+    NORI_RETURN_IF_ERROR(ConflictClause());
+    NORI_RETURN_IF_ERROR(RefuseAutoincrement());
+    NORI_RETURN_IF_ERROR(StartKey());
+    descending_column_key_ = term.descending;
+    key_.push_back(term);
+    return absl::OkStatus();
+  }
+
+  // --- Keys ---
+
+  bool SortOrder() {
+    if (TakeWord("ASC")) return false;
+    return TakeWord("DESC");
+  }
+
+  absl::Status RefuseAutoincrement() const {
+    if (!Peek().IsWord("AUTOINCREMENT")) return absl::OkStatus();
+    return Unsupported("AUTOINCREMENT is not supported");
+  }
+
+  absl::Status StartKey() {
+    if (has_key_) return Invalid("table has more than one primary key");
+    has_key_ = true;
+    return absl::OkStatus();
+  }
+
+  bool AtTableConstraint() const {
+    return Peek().IsWord("CONSTRAINT") || Peek().IsWord("PRIMARY") ||
+           Peek().IsWord("UNIQUE") || Peek().IsWord("CHECK") ||
+           Peek().IsWord("FOREIGN");
+  }
+
+  absl::Status TableConstraints() {
+    if (schema_.columns.empty() || without_rowid_) return SyntaxError();
+    seen_constraint_ = true;
+    while (!AtEnd()) {
+      if (TakeWord("CONSTRAINT")) {
+        NORI_RETURN_IF_ERROR(Name().status());
+      } else if (TakeWord("PRIMARY")) {
+        if (!TakeWord("KEY")) return SyntaxError();
+        NORI_RETURN_IF_ERROR(TablePrimaryKey());
+      } else {
+        const std::string_view clause = UnsupportedClause();
+        if (clause.empty()) return SyntaxError();
+        return Unsupported(Concat({clause, " is not supported"}));
+      }
+    }
+    return absl::OkStatus();
+  }
+
+  absl::Status TablePrimaryKey() {
+    if (!TakeSymbol('(')) return SyntaxError();
+    std::vector<KeyTerm> terms;
+    do {
+      KeyTerm term;
+      NORI_RETURN_IF_ERROR(KeyExpression(&term));
+      term.descending = SortOrder();
+      if (Peek().IsWord("NULLS") &&
+          (Peek(1).IsWord("FIRST") || Peek(1).IsWord("LAST"))) {
+        return Invalid(
+            Concat({"unsupported use of NULLS ", ToUpperAscii(Peek(1).text)}));
+      }
+      terms.push_back(term);
+    } while (TakeSymbol(','));
+    NORI_RETURN_IF_ERROR(RefuseAutoincrement());
+    if (!TakeSymbol(')')) return SyntaxError();
+    NORI_RETURN_IF_ERROR(ConflictClause());
+    NORI_RETURN_IF_ERROR(StartKey());
+    key_ = std::move(terms);
+    return absl::OkStatus();
+  }
+
+  // A column name in any number of parentheses, with COLLATE anywhere after it;
+  // the outermost COLLATE counts.
+  absl::Status KeyExpression(KeyTerm* term) {
+    size_t depth = 0;
+    while (TakeSymbol('(')) ++depth;
+    const SqlToken& token = Peek();
+    const bool is_name =
+        token.type == SqlTokenType::kQuoted ||
+        (token.type == SqlTokenType::kWord && IsSqlNameWord(token.text));
+    if (!is_name) {
+      const bool is_expression = token.type == SqlTokenType::kNumber ||
+                                 token.IsSymbol('+') || token.IsSymbol('-') ||
+                                 token.IsWord("NULL") || token.IsWord("NOT") ||
+                                 token.IsWord("CASE");
+      return is_expression ? ExpressionError() : SyntaxError();
+    }
+    const std::string name = DequoteSql(token.text);
+    ++next_;
+    for (;;) {
+      if (TakeWord("COLLATE")) {
+        NORI_ASSIGN_OR_RETURN(term->collation, CollationClause());
+      } else if (depth > 0 && TakeSymbol(')')) {
+        --depth;
+      } else {
+        break;
+      }
+    }
+    if (depth > 0) return SyntaxError();
+    if (Peek().type == SqlTokenType::kSymbol && !Peek().IsSymbol(',') &&
+        !Peek().IsSymbol(')')) {
+      return ExpressionError();
+    }
+    term->column = schema_.FindColumn(name);
+    if (term->column >= 0) return absl::OkStatus();
+    return Invalid(Concat({"no such column: ", name}));
+  }
+
+  static absl::Status ExpressionError() {
+    return Invalid(
+        "expressions prohibited in PRIMARY KEY and UNIQUE constraints");
+  }
+
+  void AddKeyColumn(const KeyTerm& term) {
+    Column& column = schema_.columns[static_cast<size_t>(term.column)];
+    column.not_null = true;
+    const Collation collation = term.collation.value_or(column.collation);
+    for (const KeyColumn& other : schema_.key) {
+      if (other.column == term.column && other.collation == collation) return;
+    }
+    schema_.key.push_back({term.column, term.descending, collation});
+  }
+
+  TableSchema schema_;
+  std::vector<bool> is_integer_;  // per column: declared INTEGER, exactly
+  std::vector<KeyTerm> key_;
+  bool has_key_ = false;
+  bool descending_column_key_ = false;  // DESC of a column's own PRIMARY KEY
+  bool seen_constraint_ = false;
+  bool without_rowid_ = false;
+
+  // The argument at hand.
+  std::string_view text_;
+  std::vector<SqlToken> tokens_;
+  size_t next_ = 0;
+};
+
+}  // namespace
+
+absl::StatusOr<TableSchema> ParseSchema(
+    const std::vector<std::string>& arguments) {
+  SchemaParser parser;
+  for (const std::string& argument : arguments) {
+    NORI_RETURN_IF_ERROR(parser.Argument(argument));
+  }
+  return parser.Finish();
+}
+
+}  // namespace nori
