@@ -103,21 +103,10 @@ class OutputTables {
   }
 
   absl::Status FinishTable() {
-    NORI_ASSIGN_OR_RETURN(TableProperties properties, writer_->Finish());
+    NORI_ASSIGN_OR_RETURN(const TableProperties properties, writer_->Finish());
     writer_.reset();
-    TableMeta meta;
-    meta.number = number_;
-    meta.file_bytes = properties.file_bytes;
-    meta.entries = properties.entries;
-    meta.deletions = properties.deletions;
-    meta.range_deletions = properties.range_deletions;
-    meta.raw_bytes = properties.raw_key_bytes + properties.raw_value_bytes;
-    meta.smallest_sequence = properties.smallest_sequence;
-    meta.largest_sequence = properties.largest_sequence;
-    meta.smallest_key = std::move(properties.smallest_key);
-    meta.largest_key = std::move(properties.largest_key);
-    meta.largest_exclusive = properties.largest_exclusive;
-    meta.compression = options_.table.compression;
+    TableMeta meta =
+        MetaFromProperties(number_, properties, options_.table.compression);
     result_.bytes_out += meta.file_bytes;
     result_.tables.push_back(std::move(meta));
     return absl::OkStatus();

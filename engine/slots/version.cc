@@ -76,6 +76,24 @@ auto FirstEndingAfter(const std::vector<KeyRange>& ranges,
 
 }  // namespace
 
+TableMeta MetaFromProperties(uint64_t number, const TableProperties& properties,
+                             Compression compression) {
+  TableMeta meta;
+  meta.number = number;
+  meta.file_bytes = properties.file_bytes;
+  meta.entries = properties.entries;
+  meta.deletions = properties.deletions;
+  meta.range_deletions = properties.range_deletions;
+  meta.raw_bytes = properties.raw_key_bytes + properties.raw_value_bytes;
+  meta.smallest_sequence = properties.smallest_sequence;
+  meta.largest_sequence = properties.largest_sequence;
+  meta.smallest_key = properties.smallest_key;
+  meta.largest_key = properties.largest_key;
+  meta.largest_exclusive = properties.largest_exclusive;
+  meta.compression = compression;
+  return meta;
+}
+
 bool KeyRange::Overlaps(const KeyRange& other) const {
   return IsBelowEnd(begin, other.end) && IsBelowEnd(other.begin, end) &&
          !IsEmpty() && !other.IsEmpty();

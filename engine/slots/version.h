@@ -77,6 +77,10 @@ struct TableMeta {
   Compression compression = Compression::kNone;
 };
 
+// The meta of a table that was just written, with its own sequence numbers.
+TableMeta MetaFromProperties(uint64_t number, const TableProperties& properties,
+                             Compression compression);
+
 // An open table. Shared by every slice and version that refers to it; the
 // owner's deleter (given by the engine) removes the file when the last
 // reference goes and the table is obsolete.
