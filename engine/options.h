@@ -43,6 +43,9 @@ struct Options {
 
   bool create_if_missing = true;
   bool error_if_exists = false;
+  // Where an engine exists, the options that were stored with it override the
+  // settable ones below.
+  bool prefer_stored_options = false;
 
   // Persisted with the engine; settable by name (see OptionInfos).
   uint64_t memtable_bytes = uint64_t{64} << 20;

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <cassert>
+#include <cmath>
 #include <numeric>
 
 namespace nori {
@@ -96,13 +97,26 @@ double ReadWeight(const SlotView& slot) {
 
 int HardRunBound(int max_runs) { return std::max(2 * max_runs, max_runs + 4); }
 
+double RunRatio(uint64_t arriving, uint64_t total, int max_runs) {
+  const double rounds = static_cast<double>(total) /
+                        static_cast<double>(std::max<uint64_t>(arriving, 1));
+  return std::max(1.0, 0.5 * std::pow(rounds, 1.0 / max_runs));
+}
+
 int MergePrefix(uint64_t l0_bytes, const std::vector<uint64_t>& run_bytes,
                 int max_runs) {
   const int runs = static_cast<int>(run_bytes.size());
-  const int needed = std::clamp(runs + 1 - std::max(max_runs, 1), 0, runs);
+  if (runs == 0) return 0;
+  max_runs = std::max(max_runs, 1);
+  const int needed = std::clamp(runs + 1 - max_runs, 0, runs);
+  // Without data from L0, the newest run shows what used to arrive.
+  const double ratio = RunRatio(l0_bytes > 0 ? l0_bytes : run_bytes[0],
+                                l0_bytes + Sum(run_bytes), max_runs);
   uint64_t merged = l0_bytes;
   int prefix = 0;
-  while (prefix < runs && (prefix < needed || merged >= run_bytes[prefix])) {
+  while (prefix < runs &&
+         (prefix < needed || static_cast<double>(merged) * ratio >=
+                                 static_cast<double>(run_bytes[prefix]))) {
     merged += run_bytes[prefix++];
   }
   return prefix;

@@ -86,9 +86,9 @@ class RunPolicy {
 // `bandit`: with probability epsilon any slot with work, else the one with the
 // highest UCB1 index avg + c * sqrt(ln N / n) (Auer, Cesa-Bianchi and Fischer,
 // 2002), slots never tried first. avg is an exponential average of rewards,
-// weight 0.1, set by the first. Epsilon is options.bandit_epsilon in green and
-// 0.5, 0.2 and 0 times that in the zones above.
-// `greedy`: the most reads saved per byte, from what the views say.
+// weight 0.1, set by the first. Epsilon is options.bandit_epsilon in green,
+// half of it in yellow; from orange on the safety rule leaves nothing to
+// explore. `greedy`: the most reads saved per byte, from what the views say.
 // `round_robin`: by slot id in a circle.
 class Scheduler {
  public:

@@ -40,6 +40,22 @@ class EntryIterator {
   virtual std::string_view user_key() const = 0;
   virtual uint64_t trailer() const = 0;
   virtual std::string_view value() const = 0;
+
+  // Hints from a caller that no longer cares for entries of user key < `end`
+  // (backward: >= `begin`) and sequence number < `sequence`, because a range
+  // tombstone hides them. From its position on, in the direction in which it
+  // was last moved, the iterator may jump over such entries, and over nothing
+  // else; it may come to the end. Returns whether it moved. A layer that knows
+  // an upper bound of its sequence numbers can jump without reading.
+  // REQUIRES: Valid().
+  virtual bool SkipHiddenForward(std::string_view /*end*/,
+                                 SequenceNumber /*sequence*/) {
+    return false;
+  }
+  virtual bool SkipHiddenBackward(std::string_view /*begin*/,
+                                  SequenceNumber /*sequence*/) {
+    return false;
+  }
 };
 
 // What a layer knows of one user key at one snapshot.

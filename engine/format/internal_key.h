@@ -54,7 +54,7 @@ inline uint64_t KeyPrefix(std::string_view key) {
   uint64_t v = 0;
   if (key.size() >= 8) {
     std::memcpy(&v, key.data(), 8);
-  } else {
+  } else if (!key.empty()) {  // an empty view may hold a null pointer
     std::memcpy(&v, key.data(), key.size());
   }
   return boost::endian::big_to_native(v);

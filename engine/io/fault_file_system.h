@@ -64,7 +64,7 @@ struct Fault {
   // but kRead is of no account.
   IoOperationSet operations = IoOperationSet::All();
   // Only paths that contain this. Of a rename or link either path counts.
-  std::string path_contains;
+  std::string path_contains = {};
   // The first call to hit, counted from 1 when the fault is added.
   uint64_t nth = 1;
   // Hit every later call too, not only the nth.

@@ -36,26 +36,40 @@ struct ManifestState {
 inline constexpr uint32_t kFormatVersion = 1;
 
 // File names inside an engine directory.
-std::string ManifestFileName(uint64_t number);   // "MANIFEST-000001"
-std::string TableFileName(uint64_t number);      // "000001.sst"
+std::string ManifestFileName(uint64_t number);  // "MANIFEST-000001"
+std::string TableFileName(uint64_t number);     // "000001.sst"
 inline constexpr char kCurrentFileName[] = "CURRENT";
 inline constexpr char kLockFileName[] = "LOCK";
 
 // What a file in the engine directory is, by its name alone.
-enum class FileType { kCurrent, kLock, kManifest, kTable, kLogSegment, kTemporary, kUnknown };
+enum class FileType {
+  kCurrent,
+  kLock,
+  kManifest,
+  kTable,
+  kLogSegment,
+  kTemporary,
+  kUnknown
+};
 FileType ParseFileName(std::string_view name, uint64_t* number);
 
 // Not thread-safe: the engine serialises.
 class Manifest {
  public:
-  // Starts a manifest in an empty directory: one slot, no tables.
+  // Starts a manifest in a directory that exists and has no CURRENT
+  // (kFailedPrecondition if it has one). Without `initial.version`: one slot,
+  // no tables. Durable on success.
   static absl::StatusOr<std::unique_ptr<Manifest>> Create(
       FileSystem* fs, const std::string& directory, ManifestState initial);
 
-  // Reads CURRENT and replays the manifest. A torn last record (one never
-  // acknowledged: it was not synced) is dropped; any other damage is kDataLoss
-  // with file and offset. kNotFound if there is no CURRENT. Tables are opened
-  // through `open_table`, only those that the final version refers to.
+  // Reads CURRENT and replays the manifest; writes nothing, so that a second
+  // process can do it while the owner works (a file that goes away because the
+  // owner switched is looked up again in CURRENT). A torn last record (one
+  // never acknowledged: it was not synced) is dropped; any other damage is
+  // kDataLoss with file and offset. kNotFound if there is no CURRENT;
+  // kFailedPrecondition if the files are of a newer format. Tables are opened
+  // through `open_table`, only those that the final version refers to; its
+  // errors are returned as they are. The first Log after it starts a new file.
   static absl::StatusOr<std::unique_ptr<Manifest>> Recover(
       FileSystem* fs, const std::string& directory,
       const TableOpener& open_table);
@@ -63,14 +77,20 @@ class Manifest {
   virtual ~Manifest() = default;
 
   // Applies `edit` to state() and makes it durable: on success the edit is on
-  // disk, synced. On failure state() is unchanged and the manifest is switched
-  // to a new file at the next call, since the tail of the old one is unknown.
+  // disk, synced. On failure state() is unchanged and, if the disk failed, the
+  // manifest is switched to a new file at the next call, since the tail of the
+  // old one is unknown. Until a later call succeeds a crash may then still
+  // bring the failed edit back: the caller must keep the files that it names,
+  // and those that it would have made obsolete. next_file_number and
+  // next_slot_id are kept above every table and slot that an edit names.
   // Switches to a new file by itself when the log of edits outgrows the state.
   virtual absl::Status Log(VersionEdit edit, const TableOpener& open_table) = 0;
 
+  // The state after the last successful Log. Valid until the next Log.
   virtual const ManifestState& state() const = 0;
   // Number of the manifest file that CURRENT names.
   virtual uint64_t file_number() const = 0;
+  // Bytes appended by this object, over all files.
   virtual uint64_t bytes_written() const = 0;
 };
 

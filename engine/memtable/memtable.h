@@ -12,7 +12,10 @@
 #include <cstdint>
 #include <memory>
 #include <string_view>
+#include <vector>
 
+#include "absl/base/thread_annotations.h"
+#include "absl/synchronization/mutex.h"
 #include "engine/format/entry_iterator.h"
 #include "engine/format/internal_key.h"
 #include "engine/format/range_tombstone.h"
@@ -38,12 +41,14 @@ class Memtable {
   void Add(SequenceNumber sequence, EntryKind kind, std::string_view user_key,
            std::string_view value, Hint* hint = nullptr);
 
-  // Inserts a range tombstone for [begin, end). REQUIRES: writer's turn.
+  // Inserts a range tombstone for [begin, end), which is without effect if
+  // begin >= end. Copies both views. REQUIRES: writer's turn.
   void AddRangeDelete(SequenceNumber sequence, std::string_view begin,
                       std::string_view end);
 
   // Newest entry of user_key with sequence <= snapshot. Does not look at range
-  // tombstones. Thread-safe against the writer.
+  // tombstones. The value lives as long as the memtable. Thread-safe against
+  // the writer.
   PointLookup Get(std::string_view user_key, SequenceNumber snapshot) const;
 
   // The tombstones so far, immutable once returned; never null. Thread-safe.
@@ -53,13 +58,34 @@ class Memtable {
     return has_range_tombstones_.load(std::memory_order_acquire);
   }
 
-  // Point entries, all versions. The memtable must outlive the iterator.
+  // Point entries, all versions, including those added while it is in use. The
+  // memtable must outlive the iterator. Thread-safe.
   std::unique_ptr<EntryIterator> NewIterator() const;
 
-  // Bytes allocated. Thread-safe.
+  // Bytes taken by entries and range tombstones. Thread-safe.
   size_t MemoryUsage() const;
-  uint64_t entry_count() const;  // point entries and range tombstones
+  // Point entries and range tombstones. Thread-safe.
+  uint64_t entry_count() const {
+    return entry_count_.load(std::memory_order_relaxed);
+  }
   bool empty() const { return entry_count() == 0; }
+
+ private:
+  void CountEntry();
+
+  Arena arena_;
+  SkipList list_;
+  std::atomic<uint64_t> entry_count_{0};
+
+  // A reader that asks cuts the tombstones into a set, not the writer that
+  // adds them: a thousand range deletes in a row then cost one set.
+  mutable absl::Mutex tombstones_mutex_;
+  std::vector<RangeTombstone> tombstones_ ABSL_GUARDED_BY(tombstones_mutex_);
+  // Null if tombstones_ has changed since.
+  mutable std::shared_ptr<const RangeTombstoneSet> tombstone_set_
+      ABSL_GUARDED_BY(tombstones_mutex_);
+  std::atomic<bool> has_range_tombstones_{false};
+  std::atomic<size_t> tombstone_bytes_{0};
 };
 
 }  // namespace nori

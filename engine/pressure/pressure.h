@@ -50,7 +50,7 @@ struct PressureState {
 // would not free it.
 //
 // The delay is 0 up to a score of 0.5 and then grows with the square of the
-// distance: 10 ms a MiB in mid-yellow (0.6), 60 at the start of orange, 100 in
+// distance: 10 ms a MiB at 0.6, 60 at the start of orange, 100 in
 // its middle (10 MiB/s), 150 where red begins.
 //
 // Score and delay are continuous and monotonic in every input. Beside the

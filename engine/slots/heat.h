@@ -14,20 +14,29 @@ namespace nori {
 // that saw n accesses moves the rate by (1 - 2^(-dt/H)) towards n / dt.
 class SlotHeat {
  public:
-  void AddRead(uint64_t n = 1) { reads_.fetch_add(n, std::memory_order_relaxed); }
-  void AddWrite(uint64_t n = 1) { writes_.fetch_add(n, std::memory_order_relaxed); }
-  void AddScan(uint64_t n = 1) { scans_.fetch_add(n, std::memory_order_relaxed); }
+  void AddRead(uint64_t n = 1) {
+    reads_.fetch_add(n, std::memory_order_relaxed);
+  }
+  void AddWrite(uint64_t n = 1) {
+    writes_.fetch_add(n, std::memory_order_relaxed);
+  }
+  void AddScan(uint64_t n = 1) {
+    scans_.fetch_add(n, std::memory_order_relaxed);
+  }
 
   struct Rates {
     double reads = 0, writes = 0, scans = 0;  // per second
     // Weighted sum: point read 1, scan 2, write 0.5.
     double Weighted() const { return reads + 2 * scans + 0.5 * writes; }
   };
-  // Folds the accesses since the last call into the rates.
+  // Folds the accesses since the last call into the rates. `now_micros` is
+  // monotonic time; the first call only starts the measurement.
   void Roll(uint64_t now_micros, double half_life_seconds);
+  // For the thread that rolls, or under its lock.
   Rates rates() const { return rates_; }
   void set_rates(const Rates& r) { rates_ = r; }
 
+  // Totals since creation. Any thread.
   uint64_t reads() const { return reads_.load(std::memory_order_relaxed); }
   uint64_t writes() const { return writes_.load(std::memory_order_relaxed); }
   uint64_t scans() const { return scans_.load(std::memory_order_relaxed); }
@@ -36,6 +45,7 @@ class SlotHeat {
   std::atomic<uint64_t> reads_{0}, writes_{0}, scans_{0};
   uint64_t rolled_reads_ = 0, rolled_writes_ = 0, rolled_scans_ = 0;
   uint64_t last_roll_micros_ = 0;
+  bool rolling_ = false;  // Roll was called before
   Rates rates_;
 };
 

@@ -12,8 +12,16 @@
 //
 // Invariants (Version::Check): slots cover the key space without gap or
 // overlap; every slice lies inside its slot and inside its table's bounds;
-// slices of a run are ordered and disjoint; for any key the sequence ranges of
-// L0 (newest first) and then of run 1..n of its slot do not interleave.
+// slices of a run are ordered and disjoint; and newer stands above older:
+//   - two L0 tables that overlap in keys do not overlap in sequence numbers,
+//   and
+//     the newer comes first (tables of one flush may, their keys are disjoint);
+//   - every L0 table with data in a slot is newer than all runs of the slot;
+//   - the sequence ranges of run 1..n of a slot descend without overlap.
+// The last two speak of whole runs, not of single keys: a merge turns slices of
+// several sequence ranges into one table whose range spans them all, and only
+// this form survives that. It implies that for any key no two layers
+// interleave.
 
 #ifndef NORI_ENGINE_SLOTS_VERSION_H_
 #define NORI_ENGINE_SLOTS_VERSION_H_
@@ -22,6 +30,7 @@
 #include <memory>
 #include <string>
 #include <string_view>
+#include <utility>
 #include <vector>
 
 #include "absl/status/status.h"
@@ -39,7 +48,11 @@ struct KeyRange {
   bool Contains(std::string_view key) const {
     return key >= begin && (end.empty() || key < end);
   }
+  // Whether no key can lie inside.
+  bool IsEmpty() const { return !end.empty() && begin >= end; }
+  // Whether some key lies in both; false if either is empty.
   bool Overlaps(const KeyRange& other) const;
+  // Whether every key of `other`, which is not empty, lies in this range.
   bool Covers(const KeyRange& other) const;
   // REQUIRES: Overlaps(other).
   KeyRange Intersect(const KeyRange& other) const;
@@ -64,6 +77,10 @@ struct TableMeta {
   Compression compression = Compression::kNone;
 };
 
+// The meta of a table that was just written, with its own sequence numbers.
+TableMeta MetaFromProperties(uint64_t number, const TableProperties& properties,
+                             Compression compression);
+
 // An open table. Shared by every slice and version that refers to it; the
 // owner's deleter (given by the engine) removes the file when the last
 // reference goes and the table is obsolete.
@@ -73,6 +90,7 @@ struct Table {
 };
 using TableRef = std::shared_ptr<const Table>;
 
+// A part of a table. Tombstones of the table count only inside `range`.
 struct Slice {
   TableRef table;
   KeyRange range;
@@ -82,8 +100,9 @@ struct Slice {
 
 struct Run {
   std::vector<Slice> slices;  // ascending, disjoint, never empty
-  uint64_t bytes() const;
+  uint64_t bytes() const;     // sums of the slices' estimates
   uint64_t entries() const;
+  // Over the whole tables of the slices, so wider than the slices at times.
   SequenceNumber smallest_sequence() const;
   SequenceNumber largest_sequence() const;
   // The slice whose range contains `key`, or null.
@@ -93,11 +112,14 @@ struct Run {
 struct Slot {
   uint64_t id = 0;  // never reused within an engine
   KeyRange range;
-  std::vector<Run> runs;  // newest first
-  int max_runs = 4;       // K
-  double heat = 0;        // last persisted value, 0..1
+  std::vector<Run> runs;                // newest first
+  int max_runs = 4;                     // K
+  double heat = 0;                      // last persisted value, 0..1
   uint64_t last_compaction_micros = 0;  // wall clock; 0: never
-  uint64_t bytes() const;
+  // The guard at range.begin was asked for (a table or index begins there):
+  // joins keep it.
+  bool fixed_guard = false;
+  uint64_t bytes() const;  // sums of the runs' estimates
   uint64_t entries() const;
 };
 using SlotRef = std::shared_ptr<const Slot>;
@@ -105,6 +127,7 @@ using SlotRef = std::shared_ptr<const Slot>;
 struct L0Table {
   TableRef table;
   std::vector<KeyRange> remaining;  // ascending, disjoint, never empty
+  // Whether the table still answers for `key`, or for a key in `range`.
   bool Contains(std::string_view key) const;
   bool Overlaps(const KeyRange& range) const;
 };
@@ -112,6 +135,7 @@ struct L0Table {
 // Immutable; shared by readers. Thread-safe.
 class Version {
  public:
+  // `l0` newest first; `slots` ascending, at least one.
   Version(std::vector<L0Table> l0, std::vector<SlotRef> slots);
 
   const std::vector<L0Table>& l0() const { return l0_; }
@@ -119,30 +143,44 @@ class Version {
 
   // Index of the slot that holds `key`; binary search over guard prefixes.
   size_t SlotIndex(std::string_view key) const;
-  // Slots [first, last] that a range touches; exact at an exclusive end.
+  // Slots [first, last], both inclusive, that a range touches; exact at an
+  // exclusive end. An empty range gives the slot of its begin.
   std::pair<size_t, size_t> SlotRangeFor(const KeyRange& range) const;
   // Index of the slot with this id, or slots().size().
   size_t SlotIndexById(uint64_t id) const;
 
-  uint64_t table_bytes() const;  // file bytes of all distinct tables
+  uint64_t table_bytes() const;          // file bytes of all distinct tables
   std::vector<TableRef> Tables() const;  // distinct, by number
 
   // The part of L0 that lies in `range`, newest first, as runs of clipped
   // slices (one run per L0 table): what a slot adopts.
   std::vector<Run> L0RunsIn(const KeyRange& range) const;
 
-  // Checks the invariants above.
+  // Checks the invariants above; kInternal naming the first violation. Takes
+  // time in proportion to the number of slices, without I/O.
   absl::Status Check() const;
 
  private:
+  absl::Status CheckL0() const;
+  absl::Status CheckSlot(const Slot& slot) const;
+  // No two objects for one table: it would be closed while still in use.
+  absl::Status CheckIdentity() const;
+
   std::vector<L0Table> l0_;
   std::vector<SlotRef> slots_;
   std::vector<uint64_t> guard_prefixes_;  // KeyPrefix(slots_[i]->range.begin)
 };
 using VersionRef = std::shared_ptr<const Version>;
 
-// Makes a slice of `table` clipped to `range`, with estimates from the table's
-// index. REQUIRES: the table's bounds overlap the range.
+// A version without tables: one slot over the whole key space.
+VersionRef EmptyVersion(uint64_t slot_id);
+
+// The bounds of a table as a half-open range: the tightest that holds its
+// points and tombstones.
+KeyRange TableBounds(const TableMeta& meta);
+// Makes a slice of `table` clipped to `range` and to the table's bounds, with
+// estimates from the table's index (0 if the table has no reader).
+// REQUIRES: the table's bounds overlap the range.
 Slice MakeSlice(TableRef table, const KeyRange& range);
 // Whether any entry or tombstone of the table can lie in `range`.
 bool TableOverlaps(const TableMeta& meta, const KeyRange& range);

@@ -1,0 +1,127 @@
+// Flush, compaction and the periodic chores.
+
+#ifndef NORI_ENGINE_CORE_BACKGROUND_H_
+#define NORI_ENGINE_CORE_BACKGROUND_H_
+
+#include <cstdint>
+#include <memory>
+#include <thread>
+#include <vector>
+
+#include "absl/base/thread_annotations.h"
+#include "absl/container/flat_hash_set.h"
+#include "absl/functional/function_ref.h"
+#include "absl/status/status.h"
+#include "absl/status/statusor.h"
+#include "absl/synchronization/mutex.h"
+#include "engine/compaction/policy.h"
+#include "engine/core/committer.h"
+#include "engine/core/state.h"
+#include "engine/core/table_store.h"
+#include "engine/core/write_controller.h"
+#include "engine/observe/events.h"
+#include "engine/observe/metrics.h"
+#include "engine/snapshot/snapshot_list.h"
+
+namespace nori {
+
+// What background work needs of its engine.
+struct BackgroundContext {
+  const Options* options;
+  State* state;
+  TableStore* tables;
+  Committer* committer;
+  WriteController* controller;
+  SnapshotList* snapshots;
+  Metrics* metrics;
+  EventRing* events;
+};
+
+// Thread-safe. A slot has a lock, its membership in busy_: whoever holds it
+// alone may change the slot's runs or its guards.
+class Background {
+ public:
+  explicit Background(const BackgroundContext& context);
+  ~Background();  // as Stop
+
+  // Makes policy and scheduler; starts the threads unless kManual.
+  absl::Status Start();
+  // Ends running jobs early and joins the threads.
+  void Stop();
+
+  // Something changed: work may be due.
+  void Signal() ABSL_LOCKS_EXCLUDED(mutex_);
+
+  // One piece of work in the caller; false if none is due. Errors are the
+  // work's.
+  absl::StatusOr<bool> FlushOne() ABSL_LOCKS_EXCLUDED(flush_mutex_);
+  absl::StatusOr<bool> CompactOne() ABSL_LOCKS_EXCLUDED(mutex_);
+  absl::StatusOr<bool> RunOne();
+  // Folds heat, adjusts K, and in threads mode syncs the log.
+  absl::Status Tick();
+
+  // Writes a memtable, which is not empty, to a table of its own.
+  absl::StatusOr<TableMeta> WriteMemtable(const Memtable& memtable);
+  // Writes every immutable layer.
+  absl::Status FlushAll();
+  // Merges all that the slots in `range` hold into one run each.
+  absl::Status CompactRange(const KeyRange& range);
+  absl::Status AddGuards(const KeyRange& range);
+  absl::Status WaitIdle() ABSL_LOCKS_EXCLUDED(mutex_);
+
+ private:
+  struct Picked {
+    CompactionChoice choice;
+    SlotView view;
+  };
+
+  void FlushLoop();
+  void CompactLoop();
+  void TickLoop();
+  bool SleepUntilSignalled(uint64_t* seen, absl::Duration longest)
+      ABSL_LOCKS_EXCLUDED(mutex_);
+  void ReportError(const char* work, const absl::Status& status);
+
+  absl::Status FlushLayer(const MemLayer& layer, uint64_t next_segment);
+  // Spreads a flushed table's entries over the slots' write counts: exact
+  // enough, and free for the writers.
+  void AddWriteHeat(uint64_t table_number);
+
+  std::vector<SlotView> SlotViews(const ReadView& view)
+      ABSL_SHARED_LOCKS_REQUIRED(mutex_);
+  absl::StatusOr<uint64_t> Execute(const CompactionChoice& choice);
+  absl::StatusOr<uint64_t> Merge(const ReadView& view, const Slot& slot,
+                                 const CompactionChoice& choice);
+  absl::Status SplitIfLarge(uint64_t slot_id);
+  absl::Status ApplySplit(uint64_t slot_id,
+                          const std::vector<std::string>& keys);
+  absl::Status AdjustMaxRuns();
+
+  // Waits for the slot's lock and takes it.
+  void LockSlot(uint64_t slot_id) ABSL_LOCKS_EXCLUDED(mutex_);
+  void UnlockSlot(uint64_t slot_id) ABSL_LOCKS_EXCLUDED(mutex_);
+  void Record(EventKind kind, uint64_t slot, uint64_t in, uint64_t out,
+              uint64_t micros, double value, std::string detail);
+
+  const BackgroundContext context_;
+  const Options& options_;
+  std::vector<std::thread> threads_;
+  std::atomic<bool> stopping_{false};
+
+  absl::Mutex flush_mutex_;  // one flush at a time, oldest first
+
+  absl::Mutex mutex_;
+  absl::CondVar changed_;
+  uint64_t generation_ ABSL_GUARDED_BY(mutex_) = 1;  // of Signal
+  uint64_t idle_generation_ ABSL_GUARDED_BY(mutex_) = 0;  // nothing due then
+  std::unique_ptr<RunPolicy> run_policy_ ABSL_GUARDED_BY(mutex_);
+  std::unique_ptr<Scheduler> scheduler_ ABSL_GUARDED_BY(mutex_);
+  absl::flat_hash_set<uint64_t> busy_ ABSL_GUARDED_BY(mutex_);
+  absl::Status last_error_ ABSL_GUARDED_BY(mutex_);
+
+  uint64_t last_tick_syncs_ = 0;  // of the ticking thread
+};
+
+}  // namespace nori
+
+#endif  // NORI_ENGINE_CORE_BACKGROUND_H_

@@ -1,0 +1,393 @@
+// The part of Background that picks, runs and installs compactions.
+
+#include <algorithm>
+#include <memory>
+#include <optional>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "absl/cleanup/cleanup.h"
+#include "absl/strings/str_cat.h"
+#include "engine/compaction/merge.h"
+#include "engine/core/background.h"
+#include "engine/format/status_macros.h"
+#include "engine/iterators/run_iterator.h"
+#include "engine/slots/adoption.h"
+#include "engine/slots/guards.h"
+
+namespace nori {
+namespace {
+
+// Compaction reads tables in steps of this many bytes, past the block cache.
+constexpr size_t kCompactionReadahead = size_t{256} << 10;
+
+void AddTombstones(const Run& run, std::vector<RangeTombstone>* out) {
+  for (const Slice& slice : run.slices) {
+    const auto& fragments = slice.table->reader->range_tombstones().fragments();
+    for (const auto& fragment : fragments) {
+      const KeyRange range{fragment.begin, fragment.end};
+      if (!range.Overlaps(slice.range)) continue;
+      const KeyRange clipped = range.Intersect(slice.range);
+      for (SequenceNumber sequence : fragment.sequences) {
+        out->push_back({clipped.begin, clipped.end, sequence});
+      }
+    }
+  }
+}
+
+SlotView ViewOf(const Version& version, size_t index) {
+  const Slot& slot = *version.slots()[index];
+  SlotView view;
+  view.id = slot.id;
+  view.max_runs = slot.max_runs;
+  for (size_t i = 0; i < version.l0().size(); ++i) {
+    const L0Table& l0 = version.l0()[i];
+    if (!l0.Overlaps(slot.range)) continue;
+    uint64_t bytes = 0;
+    for (const KeyRange& range : l0.remaining) {
+      if (!range.Overlaps(slot.range)) continue;
+      const KeyRange part = range.Intersect(slot.range);
+      if (!TableOverlaps(l0.table->meta, part)) continue;
+      const Slice slice = MakeSlice(l0.table, part);
+      bytes += slice.bytes;
+      view.entries += slice.entries;
+    }
+    view.l0_bytes.push_back(bytes);
+    view.l0_positions.push_back(static_cast<int>(i));
+  }
+  view.l0_overlaps_first_run =
+      !view.l0_bytes.empty() && !L0ExtendsNewestRun(version, index);
+  for (const Run& run : slot.runs) {
+    view.run_bytes.push_back(run.bytes());
+    view.entries += run.entries();
+    for (const Slice& slice : run.slices) {
+      const TableMeta& meta = slice.table->meta;
+      if (meta.entries == 0) {
+        view.deletions += meta.range_deletions;
+        view.entries += meta.range_deletions;
+        continue;
+      }
+      const double share = static_cast<double>(slice.entries) /
+                           static_cast<double>(meta.entries);
+      view.deletions += static_cast<uint64_t>(
+          share * static_cast<double>(meta.deletions));
+    }
+  }
+  return view;
+}
+
+}  // namespace
+
+std::vector<SlotView> Background::SlotViews(const ReadView& view) {
+  const Version& version = *view.version();
+  const std::vector<SlotHeat::Rates> rates = context_.state->RatesOf(view);
+  double peak = 0;
+  double sum = 0;
+  for (const auto& rate : rates) {
+    sum += rate.Weighted();
+    peak = std::max(peak, rate.Weighted());
+  }
+  const double mean = rates.empty() ? 0 : sum / static_cast<double>(rates.size());
+  std::vector<SlotView> views;
+  views.reserve(version.slots().size());
+  for (size_t i = 0; i < version.slots().size(); ++i) {
+    SlotView slot = ViewOf(version, i);
+    slot.busy = busy_.contains(slot.id);
+    slot.heat = NormalisedHeat(rates[i].Weighted(), mean, peak);
+    slot.read_rate = rates[i].reads;
+    slot.write_rate = rates[i].writes;
+    slot.scan_rate = rates[i].scans;
+    views.push_back(std::move(slot));
+  }
+  return views;
+}
+
+absl::StatusOr<bool> Background::CompactOne() {
+  std::optional<Picked> picked;
+  {
+    const PressureZone zone = context_.controller->pressure().zone;
+    absl::MutexLock lock(&mutex_);
+    const uint64_t generation = generation_;
+    const ReadViewRef view = context_.state->view();
+    std::vector<SlotView> views = SlotViews(*view);
+    std::optional<CompactionChoice> choice = scheduler_->Pick(views, zone);
+    if (!choice.has_value()) {
+      if (busy_.empty()) idle_generation_ = generation;
+      changed_.SignalAll();
+      return false;
+    }
+    const auto slot =
+        std::find_if(views.begin(), views.end(), [&](const SlotView& v) {
+          return v.id == choice->slot_id;
+        });
+    picked = Picked{*choice, *slot};
+    busy_.insert(choice->slot_id);
+  }
+  const auto unlock = absl::MakeCleanup(
+      [&] { UnlockSlot(picked->choice.slot_id); });
+  const int before = static_cast<int>(picked->view.l0_bytes.size() +
+                                      picked->view.run_bytes.size());
+  Record(EventKind::kBanditSelection, picked->choice.slot_id, 0, 0, 0,
+         picked->choice.score,
+         absl::StrCat(picked->choice.reason,
+                      picked->choice.explored ? " (explored)" : ""));
+  NORI_ASSIGN_OR_RETURN(const uint64_t rewritten, Execute(picked->choice));
+  const VersionRef after = context_.state->view()->version();
+  const size_t index = after->SlotIndexById(picked->choice.slot_id);
+  const int runs_after =
+      index < after->slots().size()
+          ? static_cast<int>(after->slots()[index]->runs.size())
+          : before;
+  {
+    absl::MutexLock lock(&mutex_);
+    const double reward = scheduler_->Reward(picked->choice, before, runs_after,
+                                             rewritten, picked->view);
+    Record(EventKind::kBanditReward, picked->choice.slot_id, 0, rewritten, 0,
+           reward, "");
+  }
+  NORI_RETURN_IF_ERROR(SplitIfLarge(picked->choice.slot_id));
+  context_.controller->Update();
+  return true;
+}
+
+absl::StatusOr<uint64_t> Background::Execute(const CompactionChoice& choice) {
+  const ReadViewRef view = context_.state->view();
+  const size_t index = view->version()->SlotIndexById(choice.slot_id);
+  if (index == view->version()->slots().size()) {
+    return absl::InternalError("compaction of a slot that is gone");
+  }
+  if (choice.merge_l0 || choice.runs_to_merge > 0) {
+    return Merge(*view, *view->version()->slots()[index], choice);
+  }
+  uint64_t slices = 0;
+  NORI_RETURN_IF_ERROR(context_.state->Edit(
+      [&](const ManifestState& state) -> absl::StatusOr<VersionEdit> {
+        VersionEdit edit;
+        const size_t now = state.version->SlotIndexById(choice.slot_id);
+        if (auto change = AdoptL0(*state.version, now)) {
+          slices = change->adoptions.size();
+          edit.Add(std::move(*change));
+        }
+        return edit;
+      },
+      /*layers_flushed=*/0));
+  context_.metrics->adoptions.Add();
+  Record(EventKind::kAdoption, choice.slot_id, 0, 0, 0,
+         static_cast<double>(slices), choice.reason);
+  return 0;
+}
+
+absl::StatusOr<uint64_t> Background::Merge(const ReadView& view,
+                                           const Slot& slot,
+                                           const CompactionChoice& choice) {
+  const uint64_t start = options_.clock->NowMicros();
+  const Version& version = *view.version();
+  std::vector<Run> runs;
+  if (choice.merge_l0) runs = version.L0RunsIn(slot.range);
+  const auto merged_runs = std::min<size_t>(
+      static_cast<size_t>(choice.runs_to_merge), slot.runs.size());
+  runs.insert(runs.end(), slot.runs.begin(),
+              slot.runs.begin() + static_cast<ptrdiff_t>(merged_runs));
+  MergeInput input;
+  TableIterOptions iterate;
+  iterate.fill_cache = false;
+  iterate.readahead_bytes = kCompactionReadahead;
+  uint64_t bytes_in = 0;
+  for (const Run& run : runs) {
+    input.layers.push_back(NewRunIterator(&run, iterate));
+    AddTombstones(run, &input.tombstones);
+    bytes_in += run.bytes();
+  }
+  input.range = slot.range;
+  input.snapshots = context_.snapshots->Held();
+  input.bottommost = merged_runs == slot.runs.size();
+  Record(EventKind::kCompactionBegin, slot.id, bytes_in, 0, 0,
+         static_cast<double>(runs.size()), choice.reason);
+
+  MergeOutputOptions output;
+  output.table.compression = options_.compression;
+  output.table.block_bytes = options_.block_bytes;
+  output.table.filter_bits_per_key = options_.filter_bits_per_key;
+  output.table_bytes = options_.table_bytes;
+  std::vector<uint64_t> numbers;
+  output.new_file = [&] {
+    auto file = context_.tables->NewFile();
+    if (file.ok()) numbers.push_back(file->first);
+    return file;
+  };
+  output.cancelled = &stopping_;
+  absl::StatusOr<MergeResult> result = MergeToTables(std::move(input), output);
+  if (!result.ok()) {
+    for (uint64_t number : numbers) context_.tables->Discard(number);
+    return result.status();
+  }
+  NORI_RETURN_IF_ERROR(
+      options_.file_system->SyncDirectory(context_.tables->directory()));
+  FinishedMerge finished;
+  finished.slot_id = slot.id;
+  finished.l0_cutoff = choice.merge_l0 ? L0Cutoff(version, slot.range) : 0;
+  finished.merged_runs = merged_runs;
+  finished.outputs = result->tables;
+  finished.wall_micros = options_.clock->WallMicros();
+  NORI_RETURN_IF_ERROR(context_.state->Edit(
+      [&](const ManifestState& state) -> absl::StatusOr<VersionEdit> {
+        VersionEdit edit;
+        NORI_ASSIGN_OR_RETURN(SlotChange change,
+                              InstallMerge(*state.version, finished));
+        edit.Add(std::move(change));
+        return edit;
+      },
+      /*layers_flushed=*/0));
+  context_.metrics->compactions.Add();
+  context_.metrics->compaction_bytes_read.Add(bytes_in);
+  context_.metrics->compaction_bytes_written.Add(result->bytes_out);
+  Record(EventKind::kCompactionEnd, slot.id, bytes_in, result->bytes_out,
+         options_.clock->NowMicros() - start,
+         static_cast<double>(result->tables.size()), choice.reason);
+  return result->bytes_out;
+}
+
+absl::Status Background::SplitIfLarge(uint64_t slot_id) {
+  const VersionRef version = context_.state->view()->version();
+  const size_t index = version->SlotIndexById(slot_id);
+  if (index == version->slots().size()) return absl::OkStatus();
+  const std::vector<std::string> keys =
+      ChooseSplitKeys(*version->slots()[index], options_.slot_bytes);
+  return keys.empty() ? absl::OkStatus() : ApplySplit(slot_id, keys);
+}
+
+absl::Status Background::ApplySplit(uint64_t slot_id,
+                                    const std::vector<std::string>& keys) {
+  std::vector<uint64_t> children;
+  NORI_RETURN_IF_ERROR(context_.state->Edit(
+      [&](const ManifestState& state) -> absl::StatusOr<VersionEdit> {
+        VersionEdit edit;
+        uint64_t next = state.next_slot_id;
+        const size_t index = state.version->SlotIndexById(slot_id);
+        NORI_ASSIGN_OR_RETURN(
+            SlotReplacement replacement,
+            SplitSlot(*state.version->slots()[index], keys, &next));
+        for (const SlotRecord& slot : replacement.slots) {
+          children.push_back(slot.id);
+        }
+        edit.next_slot_id = next;
+        edit.replacements.push_back(std::move(replacement));
+        return edit;
+      },
+      /*layers_flushed=*/0));
+  context_.metrics->slot_splits.Add();
+  Record(EventKind::kSlotSplit, slot_id, 0, 0, 0,
+         static_cast<double>(children.size()), "size");
+  absl::MutexLock lock(&mutex_);
+  for (uint64_t child : children) scheduler_->SlotCreated(child, slot_id);
+  scheduler_->SlotRemoved(slot_id);
+  return absl::OkStatus();
+}
+
+absl::Status Background::AdjustMaxRuns() {
+  struct NewLimit {
+    uint64_t slot;
+    int max_runs;
+    double heat;
+  };
+  std::vector<NewLimit> changes;
+  {
+    absl::MutexLock lock(&mutex_);
+    const ReadViewRef view = context_.state->view();
+    for (const SlotView& slot : SlotViews(*view)) {
+      const int max_runs = run_policy_->MaxRuns(slot);
+      if (max_runs != slot.max_runs) {
+        changes.push_back({slot.id, max_runs, slot.heat});
+      }
+    }
+  }
+  if (changes.empty()) return absl::OkStatus();
+  NORI_RETURN_IF_ERROR(context_.state->Edit(
+      [&](const ManifestState& state) -> absl::StatusOr<VersionEdit> {
+        VersionEdit edit;
+        for (const NewLimit& change : changes) {
+          const size_t index = state.version->SlotIndexById(change.slot);
+          // Split since; its children are looked at next time.
+          if (index == state.version->slots().size()) continue;
+          SlotRecord record = ToRecord(*state.version->slots()[index]);
+          record.max_runs = change.max_runs;
+          record.heat = change.heat;
+          edit.replacements.push_back({record.range, {record}});
+        }
+        return edit;
+      },
+      /*layers_flushed=*/0));
+  for (const NewLimit& change : changes) {
+    Record(EventKind::kMaxRunsChange, change.slot, 0, 0, 0, change.max_runs,
+           absl::StrCat("heat ", change.heat));
+  }
+  Signal();
+  return absl::OkStatus();
+}
+
+absl::Status Background::CompactRange(const KeyRange& range) {
+  const VersionRef version = context_.state->view()->version();
+  const auto [first, last] = version->SlotRangeFor(range);
+  for (size_t i = first; i <= last; ++i) {
+    const uint64_t id = version->slots()[i]->id;
+    LockSlot(id);
+    const auto unlock = absl::MakeCleanup([&] { UnlockSlot(id); });
+    const VersionRef now = context_.state->view()->version();
+    const size_t index = now->SlotIndexById(id);
+    // Split or joined meanwhile: what it became was compacted for that.
+    if (index == now->slots().size()) continue;
+    CompactionChoice choice;
+    choice.slot_id = id;
+    choice.runs_to_merge = static_cast<int>(now->slots()[index]->runs.size());
+    choice.reason = "manual";
+    if (choice.runs_to_merge == 0 &&
+        now->L0RunsIn(now->slots()[index]->range).empty()) {
+      continue;
+    }
+    NORI_RETURN_IF_ERROR(Execute(choice).status());
+    NORI_RETURN_IF_ERROR(SplitIfLarge(id));
+  }
+  context_.controller->Update();
+  return absl::OkStatus();
+}
+
+absl::Status Background::AddGuards(const KeyRange& range) {
+  std::vector<std::string> keys{range.begin};
+  if (!range.end.empty()) keys.push_back(range.end);
+  while (true) {
+    // The slots that hold the keys are locked first, so that no merge of them
+    // is under way when they are cut.
+    const VersionRef version = context_.state->view()->version();
+    std::vector<uint64_t> locked;
+    for (const std::string& key : keys) {
+      const Slot& slot = *version->slots()[version->SlotIndex(key)];
+      if (std::find(locked.begin(), locked.end(), slot.id) == locked.end()) {
+        locked.push_back(slot.id);
+      }
+    }
+    std::sort(locked.begin(), locked.end());
+    for (uint64_t id : locked) LockSlot(id);
+    const auto unlock = absl::MakeCleanup([&] {
+      for (uint64_t id : locked) UnlockSlot(id);
+    });
+    const VersionRef now = context_.state->view()->version();
+    const bool same = std::all_of(
+        keys.begin(), keys.end(), [&](const std::string& key) {
+          const uint64_t id = now->slots()[now->SlotIndex(key)]->id;
+          return std::find(locked.begin(), locked.end(), id) != locked.end();
+        });
+    if (!same) continue;
+    return context_.state->Edit(
+        [&](const ManifestState& state) -> absl::StatusOr<VersionEdit> {
+          VersionEdit edit;
+          uint64_t next = state.next_slot_id;
+          edit.replacements = nori::AddGuards(*state.version, keys, &next);
+          edit.next_slot_id = next;
+          return edit;
+        },
+        /*layers_flushed=*/0);
+  }
+}
+
+}  // namespace nori

@@ -1,0 +1,70 @@
+// The order in which commits happen.
+
+#ifndef NORI_ENGINE_CORE_COMMIT_QUEUE_H_
+#define NORI_ENGINE_CORE_COMMIT_QUEUE_H_
+
+#include <deque>
+#include <memory>
+#include <vector>
+
+#include "absl/base/thread_annotations.h"
+#include "absl/functional/function_ref.h"
+#include "absl/status/status.h"
+#include "absl/synchronization/mutex.h"
+#include "engine/engine.h"
+
+namespace nori {
+
+// A queue of commits. The front of it leads: it alone may append to the log,
+// insert into the memtable and rotate. A leader of a plain write takes the
+// writes that queued behind it along, so that they share one log record and one
+// sync (group commit; the scheme is LevelDB's, with the follower woken alone). A
+// transaction enters as itself and stays in front until it leaves: nothing can
+// commit between its prepare and its outcome.
+//
+// Thread-safe. A place is not bound to a thread.
+class CommitQueue {
+ public:
+  struct Write {
+    const WriteBatch* batch = nullptr;
+    Durability durability = Durability::kSync;
+  };
+  // Commits a group; its status is every member's.
+  using CommitGroup = absl::FunctionRef<absl::Status(const std::vector<Write>&)>;
+
+  absl::Status Submit(const Write& write, CommitGroup commit)
+      ABSL_LOCKS_EXCLUDED(mutex_);
+
+ private:
+  struct Entry {
+    Write write;          // batch is null for a transaction's place
+    absl::CondVar wake;
+    bool done = false;
+    absl::Status status;
+  };
+
+ public:
+  // A transaction's place. The constructor waits until it is in front.
+  class Place {
+   public:
+    explicit Place(CommitQueue* queue) : queue_(queue) { queue_->Enter(&entry_); }
+    ~Place() { queue_->Leave(&entry_); }
+    Place(const Place&) = delete;
+    Place& operator=(const Place&) = delete;
+
+   private:
+    CommitQueue* const queue_;
+    Entry entry_;
+  };
+
+ private:
+  void Enter(Entry* entry) ABSL_LOCKS_EXCLUDED(mutex_);
+  void Leave(Entry* entry) ABSL_LOCKS_EXCLUDED(mutex_);
+
+  absl::Mutex mutex_;
+  std::deque<Entry*> queue_ ABSL_GUARDED_BY(mutex_);
+};
+
+}  // namespace nori
+
+#endif  // NORI_ENGINE_CORE_COMMIT_QUEUE_H_

@@ -1,0 +1,246 @@
+// Checkpoints, and the check of everything on disk.
+
+#include <algorithm>
+#include <optional>
+#include <utility>
+
+#include "absl/cleanup/cleanup.h"
+#include "absl/strings/str_cat.h"
+#include "engine/compaction/merge.h"
+#include "engine/core/engine_impl.h"
+#include "engine/format/status_macros.h"
+
+namespace nori {
+namespace {
+
+// A memtable goes on growing while it is written out: this hides what came
+// after the checkpoint's sequence number.
+class CeilingIterator final : public EntryIterator {
+ public:
+  CeilingIterator(std::unique_ptr<EntryIterator> inner, SequenceNumber highest)
+      : inner_(std::move(inner)), highest_(highest) {}
+  bool Valid() const override { return inner_->Valid(); }
+  absl::Status status() const override { return inner_->status(); }
+  void SeekToFirst() override {
+    inner_->SeekToFirst();
+    SkipForward();
+  }
+  void SeekToLast() override {
+    inner_->SeekToLast();
+    SkipBackward();
+  }
+  void Seek(std::string_view user_key, uint64_t trailer) override {
+    inner_->Seek(user_key, trailer);
+    SkipForward();
+  }
+  void SeekBefore(std::string_view user_key) override {
+    inner_->SeekBefore(user_key);
+    SkipBackward();
+  }
+  void Next() override {
+    inner_->Next();
+    SkipForward();
+  }
+  void Prev() override {
+    inner_->Prev();
+    SkipBackward();
+  }
+  std::string_view user_key() const override { return inner_->user_key(); }
+  uint64_t trailer() const override { return inner_->trailer(); }
+  std::string_view value() const override { return inner_->value(); }
+
+ private:
+  bool Hidden() const {
+    return inner_->Valid() && TrailerSequence(inner_->trailer()) > highest_;
+  }
+  void SkipForward() {
+    while (Hidden()) inner_->Next();
+  }
+  void SkipBackward() {
+    while (Hidden()) inner_->Prev();
+  }
+
+  const std::unique_ptr<EntryIterator> inner_;
+  const SequenceNumber highest_;
+};
+
+absl::Status CopyFile(FileSystem* fs, const std::string& from,
+                      const std::string& to) {
+  constexpr size_t kStep = size_t{1} << 20;
+  NORI_ASSIGN_OR_RETURN(const auto source, fs->OpenRandomAccess(from));
+  NORI_ASSIGN_OR_RETURN(const auto target, fs->CreateWritable(to));
+  std::string buffer(kStep, '\0');
+  for (uint64_t offset = 0; offset < source->Size(); offset += kStep) {
+    const size_t n = std::min<uint64_t>(kStep, source->Size() - offset);
+    std::string_view piece;
+    NORI_RETURN_IF_ERROR(source->Read(offset, n, buffer.data(), &piece));
+    NORI_RETURN_IF_ERROR(target->Append(piece));
+  }
+  NORI_RETURN_IF_ERROR(target->Sync());
+  return target->Close();
+}
+
+// The part of a memtable up to `highest`, as a table in another directory.
+// Absent if there is none.
+absl::StatusOr<std::optional<TableMeta>> WriteUpTo(
+    const Memtable& memtable, SequenceNumber highest, const Options& options,
+    const std::string& directory, TableStore* numbers) {
+  MergeInput input;
+  auto entries =
+      std::make_unique<CeilingIterator>(memtable.NewIterator(), highest);
+  entries->SeekToFirst();
+  const bool any_entry = entries->Valid();
+  input.layers.push_back(std::move(entries));
+  for (const auto& fragment : memtable.range_tombstones()->fragments()) {
+    for (SequenceNumber sequence : fragment.sequences) {
+      if (sequence > highest) continue;
+      input.tombstones.push_back({fragment.begin, fragment.end, sequence});
+    }
+  }
+  if (!any_entry && input.tombstones.empty()) return std::nullopt;
+  MergeOutputOptions output;
+  output.table.compression = options.compression;
+  output.table.block_bytes = options.block_bytes;
+  output.table.filter_bits_per_key = options.filter_bits_per_key;
+  output.table_bytes = ~uint64_t{0};
+  output.new_file = [&]() -> absl::StatusOr<
+                              std::pair<uint64_t, std::unique_ptr<WritableFile>>> {
+    const uint64_t number = numbers->NextNumber();
+    NORI_ASSIGN_OR_RETURN(auto file,
+                          options.file_system->CreateWritable(
+                              JoinPath(directory, TableFileName(number))));
+    return std::make_pair(number, std::move(file));
+  };
+  NORI_ASSIGN_OR_RETURN(MergeResult result,
+                        MergeToTables(std::move(input), output));
+  if (result.tables.empty()) return std::nullopt;
+  return std::move(result.tables.front());
+}
+
+absl::Status LinkOrCopy(FileSystem* fs, const std::string& from,
+                        const std::string& to, uint64_t bytes,
+                        CheckpointResult* result) {
+  const absl::Status linked = fs->LinkFile(from, to);
+  if (linked.ok()) {
+    ++result->files_linked;
+  } else if (absl::IsUnimplemented(linked)) {
+    NORI_RETURN_IF_ERROR(CopyFile(fs, from, to));
+    ++result->files_copied;
+  } else {
+    return linked;
+  }
+  result->bytes += bytes;
+  return absl::OkStatus();
+}
+
+void RemoveTree(FileSystem* fs, const std::string& directory) {
+  const auto names = fs->ListDirectory(directory);
+  if (names.ok()) {
+    for (const std::string& name : *names) {
+      (void)fs->RemoveFile(JoinPath(directory, name));
+    }
+  }
+  (void)fs->RemoveDirectory(directory);
+}
+
+}  // namespace
+
+absl::StatusOr<CheckpointResult> EngineImpl::Checkpoint(
+    const std::string& directory) {
+  FileSystem* fs = options_.file_system;
+  if (fs->Exists(directory)) {
+    return absl::AlreadyExistsError(
+        absl::StrCat(directory, " exists; a checkpoint needs a new directory"));
+  }
+  CheckpointResult result;
+  SnapshotRef snapshot;
+  ReadViewRef view;
+  {
+    // Between two commits: the sequence number, the mixed number and the view
+    // are of one instant.
+    CommitQueue::Place place(&queue_);
+    snapshot = GetSnapshot();
+    view = state_.view();
+    result.sequence = snapshot->sequence();
+    result.last_mixed = committer_.last_mixed();
+  }
+  NORI_RETURN_IF_ERROR(fs->CreateDirectory(directory));
+  auto cleanup = absl::MakeCleanup([&] { RemoveTree(fs, directory); });
+  const ManifestState state = state_.manifest_state();
+  for (const TableRef& table : view->version()->Tables()) {
+    NORI_RETURN_IF_ERROR(LinkOrCopy(
+        fs, tables_->PathOf(table->meta.number),
+        JoinPath(directory, TableFileName(table->meta.number)),
+        table->meta.file_bytes, &result));
+  }
+  VersionEdit edit;
+  for (auto layer = view->layers().rbegin(); layer != view->layers().rend();
+       ++layer) {
+    std::optional<TableMeta> meta;
+    if (layer->spilled != nullptr) {
+      meta = layer->spilled->meta;
+      NORI_RETURN_IF_ERROR(LinkOrCopy(
+          fs, tables_->PathOf(meta->number),
+          JoinPath(directory, TableFileName(meta->number)), meta->file_bytes,
+          &result));
+    } else {
+      NORI_ASSIGN_OR_RETURN(
+          meta, WriteUpTo(*layer->memtable, result.sequence, options_,
+                          directory, tables_.get()));
+      if (meta.has_value()) result.bytes += meta->file_bytes;
+    }
+    if (!meta.has_value()) continue;
+    edit.l0_added.push_back(meta->number);
+    edit.new_tables.push_back(*std::move(meta));
+  }
+  ManifestState initial;
+  initial.identity = identity_;
+  initial.options = state.options;
+  initial.next_slot_id = state.next_slot_id;
+  initial.next_file_number = tables_->PeekNextNumber();
+  initial.last_sequence = result.sequence;
+  initial.decided_mixed = result.last_mixed;
+  initial.version = view->version();
+  NORI_ASSIGN_OR_RETURN(auto manifest,
+                        Manifest::Create(fs, directory, std::move(initial)));
+  if (!edit.l0_added.empty()) {
+    TableStore copies(fs, directory, cache_.get());
+    NORI_RETURN_IF_ERROR(manifest->Log(
+        std::move(edit),
+        [&](const TableMeta& meta) { return copies.Open(meta); }));
+    manifest.reset();
+  }
+  NORI_RETURN_IF_ERROR(fs->SyncDirectory(directory));
+  std::move(cleanup).Cancel();
+  Event event;
+  event.kind = EventKind::kCheckpoint;
+  event.wall_micros = options_.clock->WallMicros();
+  event.bytes_out = result.bytes;
+  event.value = static_cast<double>(result.files_linked + result.files_copied);
+  events_.Record(std::move(event));
+  return result;
+}
+
+absl::Status EngineImpl::Verify() {
+  const ReadViewRef view = state_.view();
+  NORI_RETURN_IF_ERROR(view->version()->Check());
+  for (const TableRef& table : view->version()->Tables()) {
+    NORI_RETURN_IF_ERROR(table->reader->Verify());
+  }
+  for (const MemLayer& layer : view->layers()) {
+    if (layer.spilled != nullptr) {
+      NORI_RETURN_IF_ERROR(layer.spilled->reader->Verify());
+    }
+  }
+  // The manifest and the log are read as recovery would read them, between two
+  // commits, so that no record is half written.
+  CommitQueue::Place place(&queue_);
+  NORI_RETURN_IF_ERROR(
+      Manifest::Recover(options_.file_system, directory_, Opener()).status());
+  return ReadLog(LogOptionsFor(options_, directory_),
+                 state_.manifest_state().log_number,
+                 [](LogPosition, std::string_view) { return absl::OkStatus(); })
+      .status();
+}
+
+}  // namespace nori

@@ -1,0 +1,131 @@
+#include "engine/core/engine_impl.h"
+
+#include <utility>
+
+#include "engine/core/transaction.h"
+#include "engine/format/status_macros.h"
+
+namespace nori {
+
+class EngineImpl::SnapshotImpl final : public Snapshot {
+ public:
+  SnapshotImpl(SnapshotList* list, SequenceNumber sequence)
+      : list_(list), sequence_(sequence) {}
+  ~SnapshotImpl() override { list_->Release(sequence_); }
+  SequenceNumber sequence() const override { return sequence_; }
+
+ private:
+  SnapshotList* const list_;
+  const SequenceNumber sequence_;
+};
+
+absl::Status EngineImpl::Write(const WriteOptions& options,
+                               const WriteBatch& batch) {
+  if (batch.count() == 0) return absl::OkStatus();
+  return queue_.Submit({&batch, options.durability},
+                       [this](const std::vector<CommitQueue::Write>& group) {
+                         return committer_.CommitGroup(group);
+                       });
+}
+
+void EngineImpl::CountReads(const ReadCounters& counters) {
+  if (counters.filter_checks == 0 && counters.blocks_read == 0) return;
+  metrics_.filter_checks.Add(counters.filter_checks);
+  metrics_.filter_negatives.Add(counters.filter_negatives);
+  metrics_.filter_false_positives.Add(counters.filter_false_positives);
+  metrics_.blocks_read.Add(counters.blocks_read);
+  metrics_.blocks_missed.Add(counters.blocks_missed);
+}
+
+absl::StatusOr<bool> EngineImpl::Get(const ReadOptions& options,
+                                     std::string_view key, PinnedValue* value) {
+  // The view comes first: whatever is committed up to a sequence number that is
+  // read later is in it, or in a memtable that did not exist yet and holds only
+  // newer commits.
+  ReadViewRef view = state_.view();
+  const SequenceNumber snapshot = options.snapshot != nullptr
+                                      ? options.snapshot->sequence()
+                                      : committer_.last_sequence();
+  ReadCounters counters;
+  PointLookup lookup;
+  absl::StatusOr<bool> found = view->Get(key, snapshot, &lookup, &counters);
+  metrics_.gets.Add();
+  CountReads(counters);
+  if (found.ok() && *found) {
+    metrics_.get_hits.Add();
+    value->Set(lookup.value, std::move(view), std::move(lookup.pin));
+  }
+  return found;
+}
+
+std::unique_ptr<Iterator> EngineImpl::NewIterator(
+    const IterateOptions& options) {
+  const ReadViewRef view = state_.view();
+  const SequenceNumber snapshot = options.snapshot != nullptr
+                                      ? options.snapshot->sequence()
+                                      : committer_.last_sequence();
+  metrics_.iterators.Add();
+  view->heat()[view->version()->SlotIndex(options.bounds.begin)]->AddScan();
+  TableIterOptions table_options;
+  table_options.fill_cache = options.fill_cache;
+  table_options.readahead_bytes = options.readahead_bytes;
+  return NewVisibleIterator(
+      view->NewEntryIterator(options.bounds, table_options),
+      view->TombstoneLayers(), snapshot, options.bounds, view);
+}
+
+SnapshotRef EngineImpl::GetSnapshot() {
+  const SequenceNumber sequence =
+      snapshots_.Acquire([this] { return committer_.last_sequence(); });
+  return std::make_shared<SnapshotImpl>(&snapshots_, sequence);
+}
+
+absl::StatusOr<std::unique_ptr<Transaction>> EngineImpl::BeginTransaction(
+    const TransactionOptions& options) {
+  if (!writer_lock_.Acquire(options.lock_timeout)) {
+    return absl::UnavailableError(
+        "another transaction is writing to the engine; try again later");
+  }
+  SnapshotRef base = GetSnapshot();
+  if (options.read_snapshot != nullptr &&
+      options.read_snapshot->sequence() != base->sequence()) {
+    writer_lock_.Release();
+    return absl::AbortedError(
+        "others have committed since this transaction began to read; roll back "
+        "and start again");
+  }
+  return std::make_unique<TransactionImpl>(
+      TransactionContext{&options_, this, tables_.get(), &queue_, &committer_,
+                         &controller_, &writer_lock_},
+      std::move(base), next_prepare_id_.fetch_add(1));
+}
+
+absl::Status EngineImpl::Flush() {
+  {
+    CommitQueue::Place place(&queue_);
+    NORI_RETURN_IF_ERROR(committer_.Rotate());
+  }
+  return background_.FlushAll();
+}
+
+absl::Status EngineImpl::CompactRange(const KeyRange& range) {
+  NORI_RETURN_IF_ERROR(Flush());
+  return background_.CompactRange(range);
+}
+
+absl::StatusOr<int> EngineImpl::RunBackgroundWork(int max_steps) {
+  if (options_.background != BackgroundMode::kManual) {
+    return absl::FailedPreconditionError(
+        "RunBackgroundWork is for BackgroundMode::kManual");
+  }
+  NORI_RETURN_IF_ERROR(background_.Tick());
+  int steps = 0;
+  while (steps < max_steps) {
+    NORI_ASSIGN_OR_RETURN(const bool ran, background_.RunOne());
+    if (!ran) break;
+    ++steps;
+  }
+  return steps;
+}
+
+}  // namespace nori

@@ -1,0 +1,109 @@
+// The engine: its parts, put together.
+
+#ifndef NORI_ENGINE_CORE_ENGINE_IMPL_H_
+#define NORI_ENGINE_CORE_ENGINE_IMPL_H_
+
+#include <atomic>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "engine/core/background.h"
+#include "engine/core/commit_queue.h"
+#include "engine/core/committer.h"
+#include "engine/core/recovery.h"
+#include "engine/core/state.h"
+#include "engine/core/table_store.h"
+#include "engine/core/write_controller.h"
+#include "engine/core/writer_lock.h"
+#include "engine/engine.h"
+#include "engine/snapshot/snapshot_list.h"
+
+namespace nori {
+
+class EngineImpl final : public Engine {
+ public:
+  EngineImpl(const Options& options, std::string directory);
+  ~EngineImpl() override;
+
+  // The steps of Open, in order. Called once.
+  absl::Status Start(const OpenContext& context);
+
+  const Options& options() const override { return options_; }
+  const std::string& identity() const override { return identity_; }
+  const std::string& directory() const override { return directory_; }
+
+  absl::Status Write(const WriteOptions& options,
+                     const WriteBatch& batch) override;
+  absl::StatusOr<bool> Get(const ReadOptions& options, std::string_view key,
+                           PinnedValue* value) override;
+  std::unique_ptr<Iterator> NewIterator(const IterateOptions& options) override;
+  SnapshotRef GetSnapshot() override;
+  SequenceNumber LastSequence() const override {
+    return committer_.last_sequence();
+  }
+  absl::StatusOr<std::unique_ptr<Transaction>> BeginTransaction(
+      const TransactionOptions& options) override;
+  uint64_t LastMixed() const override { return committer_.last_mixed(); }
+  uint64_t FlushedMixed() const override {
+    return state_.manifest_state().decided_mixed;
+  }
+
+  absl::Status SyncLog() override { return committer_.SyncLog(); }
+  absl::Status Flush() override;
+  absl::Status CompactRange(const KeyRange& range) override;
+  absl::Status WaitForBackground() override { return background_.WaitIdle(); }
+  absl::StatusOr<int> RunBackgroundWork(int max_steps) override;
+  absl::Status AddGuards(const KeyRange& range) override {
+    return background_.AddGuards(range);
+  }
+  absl::StatusOr<CheckpointResult> Checkpoint(
+      const std::string& directory) override;
+  absl::Status Verify() override;
+  RangeEstimate Estimate(const KeyRange& range) override;
+
+  EngineStats GetStats() override;
+  std::vector<SlotInfo> GetSlots() override;
+  std::vector<TableInfo> GetTables() override;
+  std::vector<Event> GetEvents() override { return events_.Snapshot(); }
+
+ private:
+  class SnapshotImpl;
+
+  // Open (engine_open.cc).
+  absl::Status PrepareDirectory();
+  absl::Status CreateManifest();
+  absl::Status RecoverManifest();
+  absl::Status AdoptStoredOptions(const ManifestState& state);
+  absl::Status RefuseForeignFiles();
+  absl::Status Recover(const OpenContext& context, SequenceNumber* last,
+                       uint64_t* last_mixed);
+  absl::Status StartLog(std::vector<TableMeta> recovered, LogPosition end,
+                        SequenceNumber last, uint64_t last_mixed);
+  absl::Status RemoveOrphans();
+  TableOpener Opener() {
+    return [this](const TableMeta& meta) { return tables_->Open(meta); };
+  }
+  void CountReads(const ReadCounters& counters);
+
+  Options options_;
+  const std::string directory_;
+  std::string identity_;
+  std::unique_ptr<DirectoryLock> lock_;
+  std::unique_ptr<BlockCache> cache_;
+  std::unique_ptr<TableStore> tables_;
+  Metrics metrics_;
+  EventRing events_;
+  SnapshotList snapshots_;
+  State state_;
+  WriteController controller_;
+  Committer committer_;
+  CommitQueue queue_;
+  WriterLock writer_lock_;
+  Background background_;
+  std::atomic<uint64_t> next_prepare_id_{1};
+};
+
+}  // namespace nori
+
+#endif  // NORI_ENGINE_CORE_ENGINE_IMPL_H_

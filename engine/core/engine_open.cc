@@ -1,0 +1,278 @@
+// Opening an engine: lock, manifest, log, orphans.
+
+#include <algorithm>
+#include <random>
+#include <utility>
+
+#include "absl/container/flat_hash_set.h"
+#include "absl/strings/str_cat.h"
+#include "engine/compaction/merge.h"
+#include "engine/core/engine_impl.h"
+#include "engine/format/status_macros.h"
+
+namespace nori {
+namespace {
+
+std::string NewIdentity() {
+  // An engine must differ from every other, also where tests fix the seed of
+  // everything else.
+  std::random_device device;
+  std::string identity;
+  while (identity.size() < 16) identity.push_back(static_cast<char>(device()));
+  return identity;
+}
+
+std::map<std::string, std::string> StoredOptions(const Options& options) {
+  std::map<std::string, std::string> stored;
+  for (const OptionInfo& info : OptionInfos()) {
+    absl::StatusOr<std::string> value = GetOption(options, info.name);
+    if (value.ok()) stored[info.name] = *std::move(value);
+  }
+  return stored;
+}
+
+}  // namespace
+
+absl::StatusOr<std::unique_ptr<Engine>> Engine::Open(
+    const Options& options, const std::string& directory,
+    const OpenContext& context) {
+  NORI_RETURN_IF_ERROR(ValidateOptions(options));
+  auto engine = std::make_unique<EngineImpl>(options, directory);
+  NORI_RETURN_IF_ERROR(engine->Start(context));
+  return engine;
+}
+
+EngineImpl::EngineImpl(const Options& options, std::string directory)
+    : options_(options),
+      directory_(std::move(directory)),
+      cache_(BlockCache::Create(options.block_cache_bytes)),
+      tables_(std::make_unique<TableStore>(options.file_system, directory_,
+                                           cache_.get())),
+      state_(tables_.get()),
+      controller_(options_, &state_, &metrics_, &events_),
+      committer_(options_, directory_, &state_, &controller_, &metrics_),
+      background_({&options_, &state_, tables_.get(), &committer_, &controller_,
+                   &snapshots_, &metrics_, &events_}) {
+  if (options_.event_listener) events_.set_listener(options_.event_listener);
+}
+
+EngineImpl::~EngineImpl() {
+  background_.Stop();
+  if (committer_.started()) (void)committer_.SyncLog();
+  state_.Stop();
+}
+
+absl::Status EngineImpl::PrepareDirectory() {
+  FileSystem* fs = options_.file_system;
+  if (fs->Exists(directory_)) {
+    NORI_ASSIGN_OR_RETURN(const bool is_directory, fs->IsDirectory(directory_));
+    if (!is_directory) {
+      return absl::FailedPreconditionError(absl::StrCat(
+          directory_, " is a file; the engine needs a directory there"));
+    }
+  } else {
+    if (!options_.create_if_missing) {
+      return absl::NotFoundError(
+          absl::StrCat("there is no engine directory ", directory_));
+    }
+    NORI_RETURN_IF_ERROR(fs->CreateDirectory(directory_));
+  }
+  NORI_ASSIGN_OR_RETURN(
+      lock_, fs->LockDirectory(JoinPath(directory_, kLockFileName)));
+  return absl::OkStatus();
+}
+
+absl::Status EngineImpl::CreateManifest() {
+  if (!options_.create_if_missing) {
+    return absl::NotFoundError(
+        absl::StrCat("there is no engine in ", directory_));
+  }
+  ManifestState initial;
+  initial.identity = NewIdentity();
+  initial.options = StoredOptions(options_);
+  NORI_ASSIGN_OR_RETURN(
+      auto manifest, Manifest::Create(options_.file_system, directory_, initial));
+  identity_ = manifest->state().identity;
+  state_.Start(std::move(manifest));
+  return absl::OkStatus();
+}
+
+absl::Status EngineImpl::AdoptStoredOptions(const ManifestState& state) {
+  if (!options_.prefer_stored_options) return absl::OkStatus();
+  for (const auto& [name, value] : state.options) {
+    // An option that a newer engine stored and this one does not know changes
+    // nothing about how files are read.
+    (void)SetOption(&options_, name, value);
+  }
+  return ValidateOptions(options_);
+}
+
+absl::Status EngineImpl::RecoverManifest() {
+  NORI_ASSIGN_OR_RETURN(
+      auto manifest,
+      Manifest::Recover(options_.file_system, directory_, Opener()));
+  if (options_.error_if_exists) {
+    return absl::AlreadyExistsError(
+        absl::StrCat("there is an engine in ", directory_, " already"));
+  }
+  identity_ = manifest->state().identity;
+  NORI_RETURN_IF_ERROR(AdoptStoredOptions(manifest->state()));
+  uint64_t next = manifest->state().next_file_number;
+  NORI_ASSIGN_OR_RETURN(const auto names,
+                        options_.file_system->ListDirectory(directory_));
+  for (const std::string& name : names) {
+    uint64_t number = 0;
+    if (ParseFileName(name, &number) == FileType::kTable) {
+      next = std::max(next, number + 1);
+    }
+  }
+  tables_->SetNextNumber(next);
+  state_.Start(std::move(manifest));
+  return absl::OkStatus();
+}
+
+absl::Status EngineImpl::Start(const OpenContext& context) {
+  NORI_RETURN_IF_ERROR(PrepareDirectory());
+  SequenceNumber last = 0;
+  uint64_t last_mixed = 0;
+  if (options_.file_system->Exists(JoinPath(directory_, kCurrentFileName))) {
+    NORI_RETURN_IF_ERROR(RecoverManifest());
+    NORI_RETURN_IF_ERROR(Recover(context, &last, &last_mixed));
+  } else {
+    NORI_RETURN_IF_ERROR(RefuseForeignFiles());
+    NORI_RETURN_IF_ERROR(CreateManifest());
+    NORI_RETURN_IF_ERROR(StartLog({}, {}, 0, 0));
+  }
+  NORI_RETURN_IF_ERROR(RemoveOrphans());
+  controller_.Update();
+  committer_.set_on_rotate([this] { background_.Signal(); });
+  committer_.set_flush_all([this] { return background_.FlushAll(); });
+  if (options_.background == BackgroundMode::kManual) {
+    controller_.set_run_one([this] { return background_.RunOne(); });
+  }
+  return background_.Start();
+}
+
+absl::Status EngineImpl::RefuseForeignFiles() {
+  // Tables or a log without CURRENT mean that an engine lost its manifest: a
+  // new one on top would destroy what is left.
+  NORI_ASSIGN_OR_RETURN(const auto names,
+                        options_.file_system->ListDirectory(directory_));
+  for (const std::string& name : names) {
+    uint64_t number = 0;
+    const FileType type = ParseFileName(name, &number);
+    if (type == FileType::kTable) {
+      return absl::DataLossError(absl::StrCat(
+          directory_, " holds ", name, " but no ", kCurrentFileName,
+          ": the engine's manifest is lost"));
+    }
+  }
+  return absl::OkStatus();
+}
+
+absl::Status EngineImpl::Recover(const OpenContext& context,
+                                 SequenceNumber* last, uint64_t* last_mixed) {
+  const ManifestState state = state_.manifest_state();
+  std::vector<TableMeta> recovered;
+  SequenceNumber flushed = state.last_sequence;
+  uint64_t flushed_mixed = state.decided_mixed;
+  Replayer replayer(options_, context, state.decided_mixed,
+                    [&](RecoveredPart part) -> absl::Status {
+                      flushed = std::max(flushed, part.largest_sequence);
+                      flushed_mixed = std::max(flushed_mixed, part.highest_mixed);
+                      if (part.spilled.has_value()) {
+                        recovered.push_back(*part.spilled);
+                        return absl::OkStatus();
+                      }
+                      if (part.memtable->empty()) return absl::OkStatus();
+                      NORI_ASSIGN_OR_RETURN(
+                          TableMeta meta,
+                          background_.WriteMemtable(*part.memtable));
+                      recovered.push_back(std::move(meta));
+                      return absl::OkStatus();
+                    });
+  const uint64_t start = options_.clock->NowMicros();
+  absl::StatusOr<LogRecoveryReport> report =
+      ReadLog(LogOptionsFor(options_, directory_), state.log_number,
+              [&](LogPosition position, std::string_view payload) {
+                return replayer.Visit(position, payload);
+              });
+  if (!report.ok() && !replayer.cut().has_value()) return report.status();
+  NORI_RETURN_IF_ERROR(replayer.Finish());
+  NORI_RETURN_IF_ERROR(options_.file_system->SyncDirectory(directory_));
+  *last = flushed;
+  *last_mixed = flushed_mixed;
+  Event event;
+  event.kind = EventKind::kRecovery;
+  event.wall_micros = options_.clock->WallMicros();
+  event.duration_micros = options_.clock->NowMicros() - start;
+  if (report.ok()) {
+    event.value = static_cast<double>(report->records);
+    event.bytes_in = report->bytes_dropped;
+    event.detail = report->damaged_tail ? "dropped a damaged tail" : "";
+  } else {
+    event.detail = "cut before a transaction that the database does not know";
+  }
+  events_.Record(std::move(event));
+  const LogPosition end = replayer.cut().value_or(report.ok() ? report->end : LogPosition{});
+  return StartLog(std::move(recovered), end, flushed, flushed_mixed);
+}
+
+absl::Status EngineImpl::StartLog(std::vector<TableMeta> recovered,
+                                  LogPosition end, SequenceNumber last,
+                                  uint64_t last_mixed) {
+  NORI_ASSIGN_OR_RETURN(uint64_t next_segment,
+                        NextSegment(options_.file_system, directory_));
+  next_segment = std::max(next_segment, state_.manifest_state().log_number);
+  NORI_ASSIGN_OR_RETURN(
+      auto log, LogWriter::Create(LogOptionsFor(options_, directory_),
+                                  next_segment, end));
+  // One edit: replayed records are in tables and no longer wanted from the log,
+  // or neither.
+  NORI_RETURN_IF_ERROR(state_.Edit(
+      [&](const ManifestState& state) -> absl::StatusOr<VersionEdit> {
+        VersionEdit edit;
+        edit.log_number = log->End().segment;
+        edit.last_sequence = last;
+        edit.decided_mixed = last_mixed;
+        const auto stored = StoredOptions(options_);
+        if (stored != state.options) edit.options = stored;
+        for (TableMeta& meta : recovered) {
+          edit.l0_added.push_back(meta.number);
+          edit.new_tables.push_back(std::move(meta));
+        }
+        return edit;
+      },
+      /*layers_flushed=*/0));
+  committer_.Start(std::move(log), last, last_mixed);
+  return absl::OkStatus();
+}
+
+absl::Status EngineImpl::RemoveOrphans() {
+  const ManifestState state = state_.manifest_state();
+  const uint64_t manifest = state_.manifest_number();
+  absl::flat_hash_set<uint64_t> live;
+  for (const TableRef& table : state.version->Tables()) {
+    live.insert(table->meta.number);
+  }
+  NORI_ASSIGN_OR_RETURN(const auto names,
+                        options_.file_system->ListDirectory(directory_));
+  for (const std::string& name : names) {
+    uint64_t number = 0;
+    bool orphan = false;
+    switch (ParseFileName(name, &number)) {
+      case FileType::kTable: orphan = !live.contains(number); break;
+      case FileType::kManifest: orphan = number != manifest; break;
+      case FileType::kLogSegment: orphan = number < state.log_number; break;
+      case FileType::kTemporary: orphan = true; break;
+      case FileType::kCurrent:
+      case FileType::kLock:
+      case FileType::kUnknown: break;
+    }
+    // One that cannot be removed now is an orphan at the next open, too.
+    if (orphan) (void)options_.file_system->RemoveFile(JoinPath(directory_, name));
+  }
+  return absl::OkStatus();
+}
+
+}  // namespace nori

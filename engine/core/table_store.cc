@@ -1,0 +1,111 @@
+#include "engine/core/table_store.h"
+
+#include <vector>
+
+#include "absl/strings/str_cat.h"
+
+#include "engine/format/status_macros.h"
+#include "engine/manifest/manifest.h"
+
+namespace nori {
+
+std::string TableStore::PathOf(uint64_t number) const {
+  return JoinPath(directory_, TableFileName(number));
+}
+
+absl::StatusOr<std::pair<uint64_t, std::unique_ptr<WritableFile>>>
+TableStore::NewFile() {
+  const uint64_t number = NextNumber();
+  NORI_ASSIGN_OR_RETURN(auto file, fs_->CreateWritable(PathOf(number)));
+  return std::make_pair(number, std::move(file));
+}
+
+void TableStore::Discard(uint64_t number) {
+  // A failure leaves an orphan, which the next open removes.
+  (void)fs_->RemoveFile(PathOf(number));
+}
+
+absl::StatusOr<TableRef> TableStore::Open(const TableMeta& meta) {
+  {
+    absl::MutexLock lock(&mutex_);
+    auto it = open_.find(meta.number);
+    if (it != open_.end()) {
+      if (TableRef table = it->second.table.lock()) return table;
+    }
+  }
+  const std::string path = PathOf(meta.number);
+  NORI_ASSIGN_OR_RETURN(auto file, fs_->OpenRandomAccess(path));
+  if (file->Size() != meta.file_bytes) {
+    return absl::DataLossError(absl::StrCat(
+        path, ": has ", file->Size(), " bytes, the manifest says ",
+        meta.file_bytes));
+  }
+  TableReaderOptions options;
+  options.cache = cache_;
+  options.file_number = meta.number;
+  options.path = path;
+  options.sequence_base = meta.sequence_base;
+  NORI_ASSIGN_OR_RETURN(auto reader, TableReader::Open(options, std::move(file)));
+  auto obsolete = std::make_shared<std::atomic<bool>>(false);
+  auto* table = new Table{meta, std::move(reader)};
+  TableRef ref(table, [this, obsolete](const Table* t) {
+    const uint64_t number = t->meta.number;
+    delete t;
+    Forget(number, obsolete->load());
+  });
+  absl::MutexLock lock(&mutex_);
+  open_[meta.number] = {ref, std::move(obsolete)};
+  return ref;
+}
+
+void TableStore::Forget(uint64_t number, bool remove_file) {
+  {
+    absl::MutexLock lock(&mutex_);
+    auto it = open_.find(number);
+    if (it != open_.end() && it->second.table.expired()) open_.erase(it);
+  }
+  if (!remove_file) return;
+  cache_->EraseFile(number);
+  (void)fs_->RemoveFile(PathOf(number));
+}
+
+void TableStore::SetLive(const Version& live) {
+  absl::flat_hash_set<uint64_t> now;
+  // Held until the lock is released: dropping a reference takes the lock.
+  std::vector<TableRef> dying;
+  for (const TableRef& table : live.Tables()) now.insert(table->meta.number);
+  {
+    absl::MutexLock lock(&mutex_);
+    for (uint64_t number : live_) {
+      if (now.contains(number)) continue;
+      auto it = open_.find(number);
+      if (it == open_.end()) continue;
+      *it->second.obsolete = true;
+      dying.push_back(it->second.table.lock());
+    }
+    live_ = std::move(now);
+  }
+}
+
+void TableStore::MarkObsolete(uint64_t number) {
+  absl::MutexLock lock(&mutex_);
+  auto it = open_.find(number);
+  if (it == open_.end()) return;
+  *it->second.obsolete = true;
+}
+
+uint64_t TableStore::IndexBytes() const {
+  std::vector<TableRef> tables;
+  {
+    absl::MutexLock lock(&mutex_);
+    tables.reserve(open_.size());
+    for (const auto& [number, entry] : open_) {
+      if (TableRef table = entry.table.lock()) tables.push_back(std::move(table));
+    }
+  }
+  uint64_t bytes = 0;
+  for (const TableRef& table : tables) bytes += table->reader->MemoryUsage();
+  return bytes;
+}
+
+}  // namespace nori

@@ -1,0 +1,79 @@
+#include "engine/slots/heat.h"
+
+#include <cmath>
+
+#include "gtest/gtest.h"
+
+namespace nori {
+namespace {
+
+constexpr uint64_t kSecond = 1000000;
+
+TEST(SlotHeatTest, RateReachesHalfAfterOneHalfLife) {
+  SlotHeat heat;
+  heat.Roll(5 * kSecond, 10);
+  heat.AddRead(100);
+  heat.AddWrite(50);
+  heat.AddScan(20);
+  heat.Roll(15 * kSecond, 10);
+  EXPECT_NEAR(heat.rates().reads, 5, 1e-9);
+  EXPECT_NEAR(heat.rates().writes, 2.5, 1e-9);
+  EXPECT_NEAR(heat.rates().scans, 1, 1e-9);
+  EXPECT_NEAR(heat.rates().Weighted(), 5 + 2 + 1.25, 1e-9);
+  heat.Roll(25 * kSecond, 10);  // idle
+  EXPECT_NEAR(heat.rates().reads, 2.5, 1e-9);
+  EXPECT_EQ(heat.reads(), 100u);
+}
+
+TEST(SlotHeatTest, DoesNotDependOnHowOftenItIsRolled) {
+  SlotHeat coarse, fine;
+  coarse.Roll(0, 30);
+  fine.Roll(0, 30);
+  for (uint64_t second = 1; second <= 60; ++second) {
+    coarse.AddRead(7);
+    fine.AddRead(7);
+    fine.Roll(second * kSecond, 30);
+  }
+  coarse.Roll(60 * kSecond, 30);
+  EXPECT_NEAR(fine.rates().reads, coarse.rates().reads, 1e-9);
+  EXPECT_NEAR(fine.rates().reads, 7 * 0.75, 1e-9);
+}
+
+TEST(SlotHeatTest, TimeThatStandsStillOrGoesBackLosesNothing) {
+  SlotHeat heat;
+  heat.Roll(10 * kSecond, 10);
+  heat.AddRead(10);
+  heat.Roll(10 * kSecond, 10);
+  heat.Roll(9 * kSecond, 10);
+  EXPECT_EQ(heat.rates().reads, 0);
+  heat.Roll(20 * kSecond, 10);
+  EXPECT_NEAR(heat.rates().reads, 0.5, 1e-9);
+}
+
+TEST(NormalisedHeatTest, SeparatesAtAnyRate) {
+  for (const double unit : {1e-3, 1.0, 1e6}) {
+    EXPECT_DOUBLE_EQ(NormalisedHeat(unit, unit, unit), 0.5);
+    EXPECT_DOUBLE_EQ(NormalisedHeat(0, unit, unit), 0);
+    // One of sixteen slots takes everything.
+    EXPECT_GT(NormalisedHeat(16 * unit, unit, 16 * unit), 0.9);
+    // Noise among equals is not heat.
+    EXPECT_LT(NormalisedHeat(1.01 * unit, unit, 1.01 * unit), 0.51);
+  }
+  EXPECT_EQ(NormalisedHeat(0, 0, 0), 0);
+}
+
+TEST(NormalisedHeatTest, RisesWithTheRateWithinBounds) {
+  double previous = 0;
+  for (double rate = 0; rate <= 20; rate += 0.125) {
+    const double heat = NormalisedHeat(rate, 2, 20);
+    EXPECT_GE(heat, previous);
+    EXPECT_LE(heat - previous, 0.05);  // no step
+    EXPECT_LE(heat, 1);
+    previous = heat;
+  }
+  // A rate above a peak that was taken earlier.
+  EXPECT_LE(NormalisedHeat(1000, 2, 20), 1);
+}
+
+}  // namespace
+}  // namespace nori
