@@ -72,11 +72,9 @@ std::vector<std::shared_ptr<Database>> Connection::Databases() {
   return all;
 }
 
-absl::StatusOr<std::string> Connection::PragmaText(std::string_view schema,
-                                                   std::string_view name) {
-  char* sql = sqlite3_mprintf("PRAGMA \"%.*w\".%.*s",
-                              static_cast<int>(schema.size()), schema.data(),
-                              static_cast<int>(name.size()), name.data());
+absl::StatusOr<std::string> Connection::PragmaText(const std::string& schema,
+                                                   const std::string& name) {
+  char* sql = sqlite3_mprintf("PRAGMA \"%w\".%s", schema.c_str(), name.c_str());
   if (sql == nullptr) return SqliteError(SQLITE_NOMEM, "out of memory");
   sqlite3_stmt* statement = nullptr;
   int rc = sqlite3_prepare_v2(db_, sql, -1, &statement, nullptr);
@@ -88,14 +86,14 @@ absl::StatusOr<std::string> Connection::PragmaText(std::string_view schema,
         reinterpret_cast<const char*>(sqlite3_column_text(statement, 0));
     if (bytes != nullptr) text = bytes;
   }
-  absl::Status status = StatusOfSqlite(db_, rc, name);
+  absl::Status status = StatusOfSqlite(db_, rc, name.c_str());
   sqlite3_finalize(statement);
   if (!status.ok()) return status;
   return text;
 }
 
-absl::StatusOr<int64_t> Connection::PragmaInteger(std::string_view schema,
-                                                  std::string_view name) {
+absl::StatusOr<int64_t> Connection::PragmaInteger(const std::string& schema,
+                                                  const std::string& name) {
   NORI_ASSIGN_OR_RETURN(const std::string text, PragmaText(schema, name));
   return std::strtoll(text.c_str(), nullptr, 10);
 }

@@ -7,7 +7,6 @@
 #include <map>
 #include <memory>
 #include <string>
-#include <string_view>
 #include <vector>
 
 #include "absl/status/status.h"
@@ -40,10 +39,10 @@ class Connection {
 
   // The integer that `PRAGMA schema.name` gives. Compiled each time: SQLite
   // reads these pragmas when it compiles them.
-  absl::StatusOr<int64_t> PragmaInteger(std::string_view schema,
-                                        std::string_view name);
-  absl::StatusOr<std::string> PragmaText(std::string_view schema,
-                                         std::string_view name);
+  absl::StatusOr<int64_t> PragmaInteger(const std::string& schema,
+                                        const std::string& name);
+  absl::StatusOr<std::string> PragmaText(const std::string& schema,
+                                         const std::string& name);
 
   // Makes SQLite tell the private table nori_guard when the current transaction
   // ends or is rolled back to a savepoint; the table is made if it is not there.

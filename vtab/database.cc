@@ -5,11 +5,11 @@
 #include <algorithm>
 #include <utility>
 
-#include "absl/strings/ascii.h"
 #include "absl/strings/str_cat.h"
 #include "engine/format/status_macros.h"
 #include "vtab/error_map.h"
 #include "vtab/key_codec.h"
+#include "vtab/text.h"
 #include "vtab/virtual_table.h"
 
 namespace nori {
@@ -91,7 +91,7 @@ absl::Status Database::OpenFile(const DatabaseState& own) {
     NORI_ASSIGN_OR_RETURN(const std::string mode,
                           connection_->PragmaText(schema_, "locking_mode"));
     // Nobody else can have committed since this connection took its lock.
-    if (absl::EqualsIgnoreCase(mode, "exclusive")) return own.last_mixed;
+    if (EqualsIgnoreCase(mode, "exclusive")) return own.last_mixed;
     return newest.status();
   };
   NORI_ASSIGN_OR_RETURN(SharedEngineRef shared,

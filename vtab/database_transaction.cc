@@ -6,6 +6,7 @@
 #include "absl/time/time.h"
 #include "engine/format/status_macros.h"
 #include "vtab/database.h"
+#include "vtab/error_map.h"
 #include "vtab/key_codec.h"
 
 namespace nori {

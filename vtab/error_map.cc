@@ -72,13 +72,13 @@ int CodeOfIoOperation(IoOperation operation) {
 
 }  // namespace
 
-absl::Status SqliteError(int code, std::string_view message) {
+absl::Status SqliteError(int code, const std::string& message) {
   absl::Status status(StatusCodeOfSqlite(code), message);
   status.SetPayload(kCodePayload, absl::Cord(absl::StrCat(code)));
   return status;
 }
 
-absl::Status StatusOfSqlite(sqlite3* db, int code, std::string_view what) {
+absl::Status StatusOfSqlite(sqlite3* db, int code, const char* what) {
   if (code == SQLITE_OK || code == SQLITE_ROW || code == SQLITE_DONE) {
     return absl::OkStatus();
   }
@@ -122,7 +122,7 @@ int SqliteCodeOfStatus(const absl::Status& status) {
   }
 }
 
-int ReportMessage(sqlite3_vtab* table, int code, std::string_view message) {
+int ReportMessage(sqlite3_vtab* table, int code, const std::string& message) {
   if (table != nullptr) {
     sqlite3_free(table->zErrMsg);
     table->zErrMsg = sqlite3_mprintf("%.*s", static_cast<int>(message.size()),

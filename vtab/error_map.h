@@ -5,7 +5,7 @@
 #define NORI_VTAB_ERROR_MAP_H_
 
 #include <new>
-#include <string_view>
+#include <string>
 #include <utility>
 
 #include "absl/status/status.h"
@@ -15,11 +15,11 @@ namespace nori {
 
 // A status that carries an exact SQLite result code, which
 // SqliteCodeOfStatus gives back. REQUIRES: code is an error.
-absl::Status SqliteError(int code, std::string_view message);
+absl::Status SqliteError(int code, const std::string& message);
 
 // The status for the result `code` of a call on `db`, with its message; OK for
 // SQLITE_OK, SQLITE_ROW and SQLITE_DONE. `what` says what was being done.
-absl::Status StatusOfSqlite(sqlite3* db, int code, std::string_view what);
+absl::Status StatusOfSqlite(sqlite3* db, int code, const char* what);
 
 // The SQLite result code for a status: the one place where engine errors become
 // SQLite errors.
@@ -32,7 +32,7 @@ int ReportStatus(sqlite3_vtab* table, const absl::Status& status);
 void ReportStatus(sqlite3_context* context, const absl::Status& status);
 
 // Sets `table`'s error message to exactly `message` and returns `code`.
-int ReportMessage(sqlite3_vtab* table, int code, std::string_view message);
+int ReportMessage(sqlite3_vtab* table, int code, const std::string& message);
 
 // Runs the body of a callback from SQLite. No exception leaves it.
 template <typename Body>

@@ -14,7 +14,7 @@
 namespace nori {
 namespace {
 
-void Version(sqlite3_context* context, int, sqlite3_value**) noexcept {
+void ShowVersion(sqlite3_context* context, int, sqlite3_value**) noexcept {
   sqlite3_result_text(context, kVersion, -1, SQLITE_STATIC);
 }
 
@@ -127,7 +127,7 @@ int RegisterFunctions(sqlite3* db, Connection* connection) {
   using Function = void (*)(sqlite3_context*, int, sqlite3_value**);
   int rc = sqlite3_create_function_v2(
       db, "nori_version", 0,
-      SQLITE_UTF8 | SQLITE_DETERMINISTIC | SQLITE_INNOCUOUS, nullptr, Version,
+      SQLITE_UTF8 | SQLITE_DETERMINISTIC | SQLITE_INNOCUOUS, nullptr, ShowVersion,
       nullptr, nullptr, nullptr);
   const std::pair<const char*, Function> functions[] = {
       {"nori_flush", Flush}, {"nori_compact", Compact}, {"nori_verify", Verify}};

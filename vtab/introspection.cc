@@ -9,6 +9,7 @@
 
 #include "absl/strings/escaping.h"
 #include "absl/strings/str_cat.h"
+#include "engine/format/absl_view.h"
 #include "engine/format/status_macros.h"
 #include "vtab/database.h"
 #include "vtab/error_map.h"
@@ -36,9 +37,9 @@ std::string ShowValue(const Value& value) {
     case ValueType::kReal:
       return absl::StrCat(value.real);
     case ValueType::kText:
-      return absl::StrCat("'", absl::Utf8SafeCEscape(value.bytes), "'");
+      return absl::StrCat("'", absl::Utf8SafeCEscape(AbslView(value.bytes)), "'");
     case ValueType::kBlob:
-      return absl::StrCat("x'", absl::BytesToHexString(value.bytes), "'");
+      return absl::StrCat("x'", absl::BytesToHexString(AbslView(value.bytes)), "'");
   }
   return "";
 }
@@ -74,7 +75,7 @@ std::string ShowKey(const Database& database, std::string_view key) {
     }
   }
   return absl::StrCat(
-      "x'", absl::BytesToHexString(key.substr(0, kShownKeyBytes)), "'");
+      "x'", absl::BytesToHexString(AbslView(key.substr(0, kShownKeyBytes))), "'");
 }
 
 absl::StatusOr<Rows> ShowTables(Database& database) {

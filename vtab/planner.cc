@@ -5,9 +5,9 @@
 #include <string>
 #include <vector>
 
-#include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
 #include "vtab/error_map.h"
+#include "vtab/text.h"
 #include "vtab/virtual_table.h"
 
 namespace nori {
@@ -73,7 +73,7 @@ class Planner {
 
   bool CollationFits(int constraint, int position) const {
     if (table_->has_rowid()) return true;
-    return absl::EqualsIgnoreCase(
+    return EqualsIgnoreCase(
         sqlite3_vtab_collation(info_, constraint),
         CollationName(schema_.key[static_cast<size_t>(position)].collation));
   }

@@ -304,7 +304,7 @@ int ReportUpdate(VirtualTable* table, const absl::Status& status) {
   const int code = SqliteCodeOfStatus(status);
   const int primary = code & 0xff;
   if (primary == SQLITE_CONSTRAINT || primary == SQLITE_MISMATCH) {
-    return ReportMessage(table, code, status.message());
+    return ReportMessage(table, code, std::string(status.message()));
   }
   return ReportStatus(table, status);
 }
