@@ -184,7 +184,8 @@ std::vector<Entry> Expected(const Layers& layers, const MergeInput& input,
 std::vector<RangeTombstone> Fragments(
     const std::vector<RangeTombstone>& tombstones) {
   std::vector<RangeTombstone> result;
-  for (const auto& f : RangeTombstoneSet(tombstones).fragments()) {
+  const RangeTombstoneSet set(tombstones);
+  for (const auto& f : set.fragments()) {
     for (const SequenceNumber s : f.sequences) {
       result.push_back({f.begin, f.end, s});
     }
