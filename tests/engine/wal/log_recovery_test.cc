@@ -149,6 +149,32 @@ TEST_F(LogRecoveryTest, DamageBelowTheSyncedPositionNamesItsPlace) {
   EXPECT_EQ(read.size(), 1u);
 }
 
+TEST_F(LogRecoveryTest, MarkIsFoundInARecordBehindDamagedOnes) {
+  std::vector<TestRecord> written;
+  auto writer = Create(Options());
+  for (int i = 0; i < 4; ++i) {
+    Append(writer.get(), std::string(50, 'p'), &written);
+    if (i == 1) {
+      ASSERT_TRUE(writer->Sync(writer->End()).ok());
+    }
+  }
+  ASSERT_EQ(writer->Synced(), written[2].position);
+  const std::string intact = fs_.Content(Path(1));
+  std::vector<TestRecord> read;
+  // The length of the second record, which was synced: the scan has to find the
+  // third again by itself. Where that one is gone too, the fourth tells.
+  fs_.Content(Path(1))[written[1].position.offset + 8] ^= 1;
+  EXPECT_TRUE(absl::IsDataLoss(Read(Options(), 1, &read).status()));
+  fs_.Content(Path(1))[written[2].position.offset + 8] ^= 1;
+  EXPECT_TRUE(absl::IsDataLoss(Read(Options(), 1, &read).status()));
+  EXPECT_EQ(read.size(), 1u);
+  // The third alone was not synced: the log ends before it.
+  fs_.Content(Path(1)) = intact;
+  fs_.Content(Path(1))[written[2].position.offset + 8] ^= 1;
+  ASSERT_TRUE(Read(Options(), 1, &read).ok());
+  EXPECT_EQ(read.size(), 2u);
+}
+
 TEST_F(LogRecoveryTest, WholeRecordsBehindUnsyncedDamageAreDropped) {
   std::vector<TestRecord> written;
   auto writer = Create(Options());
