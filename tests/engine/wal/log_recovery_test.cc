@@ -290,6 +290,31 @@ TEST_F(LogRecoveryTest, CreateSyncsWhatWasRecovered) {
   EXPECT_EQ(read, written);
 }
 
+TEST_F(LogRecoveryTest, LogStartsAnewAfterAFailedOne) {
+  std::vector<TestRecord> written;
+  auto failed = Create(Options());
+  Append(failed.get(), "flushed to a table meanwhile", &written);
+  // The old files cannot be synced any more.
+  fs_.inject = [](std::string_view op, const std::string& path) {
+    return op == "sync" && path.ends_with("000001.log")
+               ? absl::InternalError("injected")
+               : absl::OkStatus();
+  };
+  ASSERT_FALSE(failed->Sync(failed->End()).ok());
+  auto writer = Create(Options(), 2, {2, 0});
+  ASSERT_NE(writer, nullptr);
+  written.clear();
+  Append(writer.get(), "new", &written);
+  ASSERT_TRUE(writer->Sync(writer->End()).ok());
+  EXPECT_EQ(writer->FirstSegment(), 1u);
+  ASSERT_TRUE(writer->Retire(2).ok());
+  EXPECT_EQ(writer->FirstSegment(), 2u);
+  fs_.LosePower();
+  std::vector<TestRecord> read;
+  ASSERT_TRUE(Read(Options(), 2, &read).ok());
+  EXPECT_EQ(read, written);
+}
+
 TEST_F(LogRecoveryTest, CreateRemovesOldSpares) {
   auto writer = Create(Options());
   ASSERT_TRUE(writer->PrepareSpare().ok());
