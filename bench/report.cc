@@ -4,6 +4,7 @@
 #include <cstdio>
 #include <fstream>
 #include <optional>
+#include <sstream>
 #include <utility>
 
 #include "bench/measure.h"
@@ -118,35 +119,36 @@ std::string Report::Table() const {
   for (size_t r = 0; r < rows.size(); ++r) {
     for (size_t i = 0; i < widths.size(); ++i) {
       const std::string padding(widths[i] - width(rows[r][i]), ' ');
-      text +=
-          i == 0 ? "| " + rows[r][i] + padding : " | " + padding + rows[r][i];
+      text += "| ";
+      // Names to the left, numbers to the right.
+      text += i == 0 ? rows[r][i] : padding;
+      text += i == 0 ? padding : rows[r][i];
+      text += ' ';
     }
-    text += " |\n";
+    text += "|\n";
     if (r > 0) continue;
     for (size_t i = 0; i < widths.size(); ++i) {
-      text += i == 0 ? "|-" : "-|-";
-      text += std::string(widths[i] - (i > 0 ? 1 : 0), '-');
-      if (i > 0) text += ':';
+      text += "|-";
+      text.append(widths[i], '-');
+      text += i == 0 ? '-' : ':';
     }
-    text += "-|\n";
+    text += "|\n";
   }
   return text;
 }
 
 std::string Report::Csv() const {
-  std::string text = "metric,store,median,spread,samples\n";
+  std::ostringstream text;
+  text << std::fixed << "metric,store,median,spread,samples\n";
   for (const Line& line : lines_) {
     for (const Series& series : line.series) {
-      text += "\"" + line.metric + "\"," + series.store + "," +
-              std::to_string(series.Median()) + "," +
-              std::to_string(series.Spread());
-      for (const double sample : series.samples) {
-        text += "," + std::to_string(sample);
-      }
-      text += "\n";
+      text << '"' << line.metric << "\"," << series.store << ','
+           << series.Median() << ',' << series.Spread();
+      for (const double sample : series.samples) text << ',' << sample;
+      text << '\n';
     }
   }
-  return text;
+  return text.str();
 }
 
 void Report::WriteFiles(const std::string& prefix) const {
