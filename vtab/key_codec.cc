@@ -258,16 +258,19 @@ void AppendEscaped(std::string_view bytes, std::string* dst) {
   }
 }
 
-// Undoes AppendEscaped; false if `bytes` is no result of it.
-bool Unescape(std::string_view bytes, std::string* dst) {
-  for (size_t i = 0; i < bytes.size(); ++i) {
-    char c = bytes[i];
+// Undoes AppendEscaped in place; false if `bytes` is no result of it.
+bool Unescape(std::string* bytes) {
+  size_t out = 0;
+  for (size_t i = 0; i < bytes->size(); ++i, ++out) {
+    char c = (*bytes)[i];
     if (c == kEscape) {
-      if (++i == bytes.size() || (bytes[i] != 1 && bytes[i] != 2)) return false;
-      c = static_cast<char>(bytes[i] - 1);
+      if (++i == bytes->size()) return false;
+      c = static_cast<char>((*bytes)[i] - 1);
+      if (Byte(c) > 1) return false;
     }
-    dst->push_back(c);
+    (*bytes)[out] = c;
   }
+  bytes->resize(out);
   return true;
 }
 
@@ -275,8 +278,12 @@ void Invert(char* p, size_t n) {
   for (size_t i = 0; i < n; ++i) p[i] = static_cast<char>(~p[i]);
 }
 
+// ASCII upper case to lower case, without branches so that it vectorizes.
 void Fold(char* p, size_t n) {
-  for (size_t i = 0; i < n; ++i) p[i] = ToLowerAscii(p[i]);
+  for (size_t i = 0; i < n; ++i) {
+    const bool is_upper = static_cast<uint8_t>(Byte(p[i]) - 'A') < 26;
+    p[i] = static_cast<char>(p[i] | (is_upper ? 0x20 : 0));
+  }
 }
 
 std::string_view WithoutTrailingSpaces(std::string_view text) {
@@ -344,17 +351,9 @@ bool DecodeBytes(std::string_view* input, bool descending,
   const char escape = descending ? static_cast<char>(~kEscape) : kEscape;
   const bool is_escaped = bytes->find(escape) != std::string_view::npos;
   if (!descending && !is_escaped) return true;
-  scratch->clear();
-  if (!is_escaped) {
-    scratch->assign(*bytes);
-    Invert(scratch->data(), scratch->size());
-  } else if (descending) {
-    std::string inverted(*bytes);
-    Invert(inverted.data(), inverted.size());
-    if (!Unescape(inverted, scratch)) return false;
-  } else if (!Unescape(*bytes, scratch)) {
-    return false;
-  }
+  scratch->assign(*bytes);
+  if (descending) Invert(scratch->data(), scratch->size());
+  if (is_escaped && !Unescape(scratch)) return false;
   *bytes = *scratch;
   return true;
 }

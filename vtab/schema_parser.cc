@@ -46,6 +46,18 @@ std::string_view WithoutGeneratedAlways(std::string_view type) {
   return type;
 }
 
+// SQLite's first step in unquoting a type: without looking further, the first
+// and the last character of what begins with a quote and holds none inside.
+std::string_view StripOuterQuotes(std::string_view type) {
+  constexpr std::string_view kQuotes = "'\"`[";
+  if (type.size() < 3 || kQuotes.find(type[0]) == std::string_view::npos) {
+    return type;
+  }
+  const std::string_view inside = type.substr(1, type.size() - 2);
+  return inside.find_first_of(kQuotes) == std::string_view::npos ? inside
+                                                                 : type;
+}
+
 // SQLite removes the word HIDDEN from the types of virtual tables and hides the
 // column.
 bool HoldsHidden(std::string_view type) {
@@ -192,11 +204,10 @@ class SchemaParser {
       return Invalid("too many columns");
     }
     NORI_ASSIGN_OR_RETURN(const std::string_view type, Type());
-    column.declared_type = DequoteSql(type);
-    // Quotes around a part of the type do not make it this very type.
-    is_integer_.push_back(EqualsIgnoreCase(column.declared_type, "INTEGER") &&
-                          (type.size() == column.declared_type.size() ||
-                           type.size() == column.declared_type.size() + 2));
+    const std::string_view stripped = StripOuterQuotes(type);
+    // Not so if only a part of it is in quotes.
+    is_integer_.push_back(EqualsIgnoreCase(stripped, "INTEGER"));
+    column.declared_type = DequoteSql(stripped);
     column.affinity = AffinityOfType(column.declared_type);
     if (HoldsHidden(column.declared_type)) {
       return Unsupported(Concat(

@@ -51,20 +51,21 @@ void MemoryContent::Change::ApplyTo(std::string* bytes) const {
   if (truncate) {
     bytes->resize(offset, '\0');
   } else {
-    WriteInto(bytes, offset, data);
+    WriteInto(bytes, offset, *data);
   }
 }
 
 void MemoryContent::Write(uint64_t offset, std::string_view data) {
   if (data.empty()) return;
   WriteInto(current_.Mutable(), offset, data);
-  pending_.push_back({false, offset, std::string(data)});
+  pending_.push_back(
+      {false, offset, std::make_shared<const std::string>(data)});
 }
 
 void MemoryContent::Truncate(uint64_t size) {
   if (size == current_.get().size()) return;
   current_.Mutable()->resize(size, '\0');
-  pending_.push_back({true, size, {}});
+  pending_.push_back({true, size, nullptr});
 }
 
 void MemoryContent::Sync() {
@@ -117,12 +118,12 @@ void MemoryContent::KeepTornPrefix(std::string* bytes, Random* random) const {
   for (size_t i = 0; i < whole; ++i) pending_[i].ApplyTo(bytes);
   const Change& torn = pending_[whole];
   if (torn.truncate) return;
-  uint64_t kept = random->Uniform(torn.data.size() + 1);
+  uint64_t kept = random->Uniform(torn.data->size() + 1);
   if (random->OneIn(2)) {
     const uint64_t end = (torn.offset + kept) / kSectorBytes * kSectorBytes;
     kept = std::max(end, torn.offset) - torn.offset;
   }
-  WriteInto(bytes, torn.offset, std::string_view(torn.data).substr(0, kept));
+  WriteInto(bytes, torn.offset, std::string_view(*torn.data).substr(0, kept));
 }
 
 void MemoryContent::KeepSectors(std::string* bytes, Random* random) const {
@@ -135,7 +136,8 @@ void MemoryContent::KeepSectors(std::string* bytes, Random* random) const {
   };
   std::map<uint64_t, SectorFate> fates;
   for (const Change& c : pending_) {
-    ForEachSector(c.offset, c.data, [&](uint64_t sector, uint64_t, auto) {
+    if (c.truncate) continue;
+    ForEachSector(c.offset, *c.data, [&](uint64_t sector, uint64_t, auto) {
       ++fates[sector].total;
     });
   }
@@ -151,7 +153,7 @@ void MemoryContent::KeepSectors(std::string* bytes, Random* random) const {
       if (random->NextDouble() < keep_all) c.ApplyTo(bytes);
       continue;
     }
-    ForEachSector(c.offset, c.data,
+    ForEachSector(c.offset, *c.data,
                   [&](uint64_t sector, uint64_t offset, std::string_view part) {
                     SectorFate& fate = fates[sector];
                     if (fate.seen++ < fate.kept) {

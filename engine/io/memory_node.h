@@ -80,7 +80,8 @@ class MemoryContent {
   struct Change {
     bool truncate;
     uint64_t offset;  // the new size, if truncate
-    std::string data;
+    // Shared with clones; null if truncate.
+    std::shared_ptr<const std::string> data;
 
     void ApplyTo(std::string* bytes) const;
   };

@@ -160,7 +160,9 @@ class RunIterator final : public EntryIterator {
     // Where the slice takes in that end of its table, no key needs a check.
     const TableMeta& meta = slice.table->meta;
     clipped_begin_ = meta.smallest_key < begin_;
-    clipped_end_ = !end_.empty() && meta.largest_key >= end_;
+    clipped_end_ =
+        !end_.empty() && (meta.largest_exclusive ? meta.largest_key > end_
+                                                 : meta.largest_key >= end_);
   }
 
   void EnterAtBegin(size_t i) {

@@ -8,20 +8,24 @@
 namespace nori {
 namespace {
 
-// Cuts L0 runs (newest first) into layers, oldest first. A layer is one table,
-// or several whose sequence numbers interleave (one flush wrote them, with
-// disjoint keys): these must stay in one run, else two runs would interleave.
-std::vector<RunRecord> LayersOldestFirst(const std::vector<Run>& l0_runs) {
+// Cuts L0 runs into layers, oldest first. A layer is one table, or several
+// whose sequence numbers interleave (one flush wrote them, with disjoint keys):
+// these must stay in one run, else two runs would interleave.
+std::vector<RunRecord> LayersOldestFirst(std::vector<Run> l0_runs) {
+  // The order within L0 says nothing about tables of one flush.
+  std::sort(l0_runs.begin(), l0_runs.end(), [](const Run& a, const Run& b) {
+    return a.smallest_sequence() < b.smallest_sequence();
+  });
   std::vector<RunRecord> layers;
   SequenceNumber newest_of_layer = 0;
-  for (auto run = l0_runs.rbegin(); run != l0_runs.rend(); ++run) {
-    RunRecord record = ToRecord(*run);
-    if (!layers.empty() && run->smallest_sequence() <= newest_of_layer) {
+  for (const Run& run : l0_runs) {
+    RunRecord record = ToRecord(run);
+    if (!layers.empty() && run.smallest_sequence() <= newest_of_layer) {
       UniteRuns(std::move(record), &layers.back());
     } else {
       layers.push_back(std::move(record));
     }
-    newest_of_layer = std::max(newest_of_layer, run->largest_sequence());
+    newest_of_layer = std::max(newest_of_layer, run.largest_sequence());
   }
   return layers;
 }

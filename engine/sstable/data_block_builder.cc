@@ -50,9 +50,9 @@ void DataBlockBuilder::Add(std::string_view user_key, uint64_t trailer,
 std::string_view DataBlockBuilder::Finish() {
   assert(!empty());
   const uint32_t n = size();
-  offsets_.push_back(static_cast<uint32_t>(content_.size()));
+  const auto entries_bytes = static_cast<uint32_t>(content_.size());
   const size_t offset_width =
-      content_.size() <= std::numeric_limits<uint16_t>::max() ? 2 : 4;
+      entries_bytes <= std::numeric_limits<uint16_t>::max() ? 2 : 4;
   const auto [low, high] =
       std::minmax_element(packed_trailers_.begin(), packed_trailers_.end());
   const uint64_t base = *low;
@@ -67,6 +67,8 @@ std::string_view DataBlockBuilder::Finish() {
     EncodeFixed(buffer, offset);
     content_.append(buffer, offset_width);
   }
+  EncodeFixed(buffer, entries_bytes);
+  content_.append(buffer, offset_width);
   for (uint64_t packed : packed_trailers_) {
     EncodeFixed(buffer, packed - base);
     content_.append(buffer, trailer_width);

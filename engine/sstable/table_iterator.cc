@@ -174,17 +174,15 @@ absl::Status TableIterator::FillWindow(size_t i, uint64_t offset,
 // Keeps the mapping's pages coming: asks for the next step when the walk has
 // reached the middle of the last one.
 void TableIterator::PrefetchAround(size_t i) {
+  if (block_index_ != SIZE_MAX && i < block_index_) return;
   const uint64_t offset = table_->index().Offset(i);
   const uint64_t step = options_.readahead_bytes;
-  if (block_index_ != SIZE_MAX && i < block_index_) return;
-  if (offset + step / 2 < prefetched_end_ && prefetched_end_ <= offset + step) {
-    return;
+  uint64_t from = offset;
+  if (offset < prefetched_end_ && prefetched_end_ - offset <= 2 * step) {
+    if (prefetched_end_ - offset > step / 2) return;
+    from = prefetched_end_;
   }
   const uint64_t data_end = table_->index().data_end();
-  const uint64_t from =
-      prefetched_end_ > offset && prefetched_end_ <= offset + step
-          ? prefetched_end_
-          : offset;
   if (from < data_end) {
     table_->file().Prefetch(from, std::min(step, data_end - from));
   }

@@ -5,7 +5,7 @@
 
 #include <map>
 
-#include "tests/vtab/sqlite_database.h"
+#include "tests/vtab/schema_fixture.h"
 #include "vtab/sql_tokenizer.h"
 #include "vtab/text.h"
 
@@ -14,80 +14,6 @@ namespace {
 
 using ::testing::ElementsAre;
 using ::testing::HasSubstr;
-
-// A virtual-table module that only parses and declares: what SQLite makes of
-// the arguments and of the declaration is then SQLite's own answer.
-struct Capture {
-  absl::StatusOr<TableSchema> schema = absl::UnknownError("not created");
-};
-
-int CaptureCreate(sqlite3* db, void* aux, int argc, const char* const* argv,
-                  sqlite3_vtab** table, char** error) {
-  auto* capture = static_cast<Capture*>(aux);
-  capture->schema =
-      ParseSchema(std::vector<std::string>(argv + 3, argv + argc));
-  if (!capture->schema.ok()) {
-    *error = sqlite3_mprintf(
-        "%s", std::string(capture->schema.status().message()).c_str());
-    return SQLITE_ERROR;
-  }
-  const int rc =
-      sqlite3_declare_vtab(db, capture->schema->DeclarationSql().c_str());
-  if (rc == SQLITE_OK) *table = new sqlite3_vtab{};
-  return rc;
-}
-
-int CaptureDestroy(sqlite3_vtab* table) {
-  delete table;
-  return SQLITE_OK;
-}
-
-int CaptureBestIndex(sqlite3_vtab*, sqlite3_index_info*) { return SQLITE_OK; }
-
-int CaptureUpdate(sqlite3_vtab*, int, sqlite3_value**, sqlite3_int64*) {
-  return SQLITE_READONLY;
-}
-
-class SchemaTest : public ::testing::Test {
- protected:
-  SchemaTest() {
-    module_.xCreate = CaptureCreate;
-    module_.xConnect = CaptureCreate;
-    module_.xDestroy = CaptureDestroy;
-    module_.xDisconnect = CaptureDestroy;
-    module_.xBestIndex = CaptureBestIndex;
-    module_.xUpdate = CaptureUpdate;
-    sqlite3_create_module(virtual_.handle(), "capture", &module_, &capture_);
-  }
-
-  // Creates virtual table v from the text of its arguments; SQLite's error.
-  std::string CreateVirtual(const std::string& arguments) {
-    virtual_.Execute("DROP TABLE IF EXISTS v");
-    capture_.schema = absl::UnknownError("not created");
-    return virtual_.Execute("CREATE VIRTUAL TABLE v USING capture(" +
-                            arguments + ")");
-  }
-
-  // Creates ordinary table t, with WITHOUT ROWID as a table option.
-  std::string CreateNative(const std::string& arguments, bool without_rowid) {
-    native_.Execute("DROP TABLE IF EXISTS t");
-    std::string columns = arguments;
-    const size_t option = columns.rfind(", WITHOUT ROWID");
-    if (option != std::string::npos) {
-      columns.resize(option);
-      without_rowid = true;
-    }
-    return native_.Execute("CREATE TABLE t(" + columns + ")" +
-                           (without_rowid ? " WITHOUT ROWID" : ""));
-  }
-
-  void ExpectSameTable(const TableSchema& schema);
-
-  Capture capture_;
-  sqlite3_module module_{};
-  SqliteDatabase virtual_;
-  SqliteDatabase native_;
-};
 
 Affinity ProbeAffinity(SqliteDatabase& db, const std::string& column) {
   const std::string types =
@@ -99,75 +25,6 @@ Affinity ProbeAffinity(SqliteDatabase& db, const std::string& column) {
       {"integer,integer,real", Affinity::kInteger},
       {"real,real,real", Affinity::kReal}};
   return kByTypes.at(types);
-}
-
-// Compares a parsed schema with native table t of the same definition (WITHOUT
-// ROWID if the identity is kKey), and the declared v with it.
-void SchemaTest::ExpectSameTable(const TableSchema& schema) {
-  const auto native = native_.Query("PRAGMA table_xinfo(t)");
-  const auto declared = virtual_.Query("PRAGMA table_xinfo(v)");
-  const bool is_key = schema.identity == RowIdentity::kKey;
-  ASSERT_EQ(native.size(), schema.columns.size());
-  ASSERT_EQ(declared.size(), native.size() + (is_key ? 1 : 0));
-  for (size_t i = 0; i < native.size(); ++i) {
-    const Column& column = schema.columns[i];
-    EXPECT_EQ(column.name, native[i][1]);
-    EXPECT_EQ(declared[i][1], native[i][1]);
-    EXPECT_TRUE(EqualsIgnoreCase(column.declared_type, native[i][2]))
-        << column.declared_type << " " << native[i][2];
-    EXPECT_TRUE(EqualsIgnoreCase(declared[i][2], native[i][2]));
-    const bool is_alias = static_cast<int>(i) == schema.rowid_column;
-    if (!is_alias) {
-      EXPECT_EQ(column.not_null, native[i][3] == "1") << column.name;
-      EXPECT_EQ(declared[i][3], native[i][3]);
-    }
-    EXPECT_EQ(declared[i][6], "0") << "hidden";
-    const char* collation = nullptr;
-    ASSERT_EQ(sqlite3_table_column_metadata(
-                  native_.handle(), "main", "t", column.name.c_str(), nullptr,
-                  &collation, nullptr, nullptr, nullptr),
-              SQLITE_OK);
-    EXPECT_TRUE(EqualsIgnoreCase(CollationName(column.collation), collation));
-    ASSERT_EQ(sqlite3_table_column_metadata(
-                  virtual_.handle(), "main", "v", column.name.c_str(), nullptr,
-                  &collation, nullptr, nullptr, nullptr),
-              SQLITE_OK);
-    EXPECT_TRUE(EqualsIgnoreCase(CollationName(column.collation), collation));
-    if (is_alias) {
-      EXPECT_EQ(declared[i][5], "1");
-    }
-  }
-  if (is_key) {
-    EXPECT_EQ(declared.back()[1], kKeyColumnName);
-    EXPECT_EQ(declared.back()[6], "1") << "hidden";
-    std::string index;
-    for (const auto& row : native_.Query("PRAGMA index_list(t)")) {
-      if (row[3] == "pk") index = row[1];
-    }
-    size_t n = 0;
-    for (const auto& row : native_.Query("PRAGMA index_xinfo(" + index + ")")) {
-      if (row[5] != "1") continue;
-      ASSERT_LT(n, schema.key.size());
-      EXPECT_EQ(std::to_string(schema.key[n].column), row[1]);
-      EXPECT_EQ(schema.key[n].descending, row[3] == "1");
-      EXPECT_TRUE(
-          EqualsIgnoreCase(CollationName(schema.key[n].collation), row[4]));
-      ++n;
-    }
-    EXPECT_EQ(n, schema.key.size());
-  } else {
-    EXPECT_TRUE(schema.key.empty());
-    // Whether the column is the rowid, as the table itself shows.
-    EXPECT_EQ(native_.Execute("INSERT INTO t DEFAULT VALUES"), "");
-    int alias = -1;
-    for (size_t i = 0; i < native.size(); ++i) {
-      if (native_.Query("SELECT typeof(" + QuoteSqlName(native[i][1]) +
-                        ") FROM t")[0][0] == "integer") {
-        alias = static_cast<int>(i);
-      }
-    }
-    EXPECT_EQ(alias, schema.rowid_column);
-  }
 }
 
 // Definitions that both take, without NOT NULL outside keys (a row of NULLs
@@ -502,27 +359,6 @@ TEST_F(SchemaTest, DeclarationsLeaveTheDatabaseSound) {
     ASSERT_EQ(CreateVirtual(definition), "");
     EXPECT_THAT(virtual_.Query("PRAGMA integrity_check"),
                 ElementsAre(ElementsAre("ok")));
-  }
-}
-
-TEST(TokenizerTest, Kinds) {
-  std::string kinds;
-  for (const SqlToken& token :
-       TokenizeSql("a$1 \"x\"\"y\" [z]] 12 0x1F .5 1.e3 1e-7 -- no\n(/*,*/=")) {
-    kinds += std::to_string(static_cast<int>(token.type)) + ":" +
-             std::string(token.text) + "|";
-  }
-  EXPECT_EQ(kinds,
-            "0:a$1|1:\"x\"\"y\"|1:[z]|3:]|2:12|2:0x1F|2:.5|2:1.e3|2:1e-7|3:(|"
-            "3:=|5:|");
-}
-
-TEST(TokenizerTest, EndsAtWhatIsNoToken) {
-  for (const char* text : {"'x", "\"", "`a``", "[a", "1a", "0x1G", "x'ab'"}) {
-    const auto tokens = TokenizeSql(text);
-    ASSERT_EQ(tokens.size(), 2u) << text;
-    EXPECT_EQ(tokens[0].type, SqlTokenType::kIllegal) << text;
-    EXPECT_EQ(tokens[1].type, SqlTokenType::kEnd) << text;
   }
 }
 

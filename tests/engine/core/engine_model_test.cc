@@ -328,7 +328,7 @@ INSTANTIATE_TEST_SUITE_P(
                Compression::kNone, true},
         Config{"ThreadsZstdFixed4", BackgroundMode::kThreads, "fixed4",
                Compression::kZstd, true}),
-    [](const auto& info) { return info.param.name; });
+    [](const auto& param_info) { return param_info.param.name; });
 
 }  // namespace
 }  // namespace nori

@@ -280,6 +280,7 @@ TEST(MemoryCrashTest, CloneUnderWritersIsConsistent) {
       EXPECT_OK(first->WriteAt(0, text));
       if (i % 16 == 0) {
         EXPECT_OK(first->Sync());
+        EXPECT_OK(second->Sync());
       }
       EXPECT_OK(second->WriteAt(0, text));
     }

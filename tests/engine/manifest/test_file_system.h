@@ -3,6 +3,7 @@
 #ifndef NORI_TESTS_ENGINE_MANIFEST_TEST_FILE_SYSTEM_H_
 #define NORI_TESTS_ENGINE_MANIFEST_TEST_FILE_SYSTEM_H_
 
+#include <algorithm>
 #include <functional>
 #include <map>
 #include <memory>
@@ -43,7 +44,14 @@ class TestFileSystem final : public FileSystem {
       node->synced = node->data;
     }
   }
-  Names& names() { return names_; }
+  // Makes this one an independent copy of what `other` holds now, all durable.
+  void CopyFrom(const TestFileSystem& other) {
+    names_.clear();
+    for (const auto& [path, node] : other.names_) {
+      names_[path] = std::make_shared<Node>(Node{node->data, node->data});
+    }
+    durable_names_ = names_;
+  }
   std::string& Data(const std::string& path) { return names_.at(path)->data; }
 
   absl::StatusOr<std::unique_ptr<WritableFile>> CreateWritable(

@@ -136,8 +136,8 @@ TEST(VersionEditTest, RefusesImpossibleValues) {
   EXPECT_FALSE(refuses([](VersionEdit*) {}));
   EXPECT_TRUE(refuses([](VersionEdit* e) { e->identity = "short"; }));
   EXPECT_TRUE(refuses([](VersionEdit* e) { e->identity->push_back('x'); }));
-  EXPECT_TRUE(refuses(
-      [](VersionEdit* e) { e->last_sequence = kMaxSequence + 1; }));
+  EXPECT_TRUE(
+      refuses([](VersionEdit* e) { e->last_sequence = kMaxSequence + 1; }));
   EXPECT_TRUE(refuses([](VersionEdit* e) {
     std::swap(e->new_tables[0].smallest_key, e->new_tables[0].largest_key);
   }));
@@ -149,15 +149,15 @@ TEST(VersionEditTest, RefusesImpossibleValues) {
   EXPECT_TRUE(refuses([](VersionEdit* e) {
     e->new_tables[0].compression = static_cast<Compression>(3);
   }));
-  EXPECT_TRUE(refuses(
-      [](VersionEdit* e) { e->adoptions[0].range = {"b", "a"}; }));
+  EXPECT_TRUE(refuses([](VersionEdit* e) {
+    e->adoptions[0].range = {"b", "a"};
+  }));
   EXPECT_TRUE(
       refuses([](VersionEdit* e) { e->replacements[0].slots.clear(); }));
   EXPECT_TRUE(refuses(
       [](VersionEdit* e) { e->replacements[0].slots[0].max_runs = 0; }));
-  EXPECT_TRUE(refuses([](VersionEdit* e) {
-    e->replacements[0].slots[0].heat = std::nan("");
-  }));
+  EXPECT_TRUE(refuses(
+      [](VersionEdit* e) { e->replacements[0].slots[0].heat = std::nan(""); }));
   EXPECT_TRUE(refuses([](VersionEdit* e) {
     e->replacements[0].slots[0].runs[0].slices.clear();
   }));

@@ -1,5 +1,6 @@
 #include "engine/slots/adoption.h"
 
+#include <algorithm>
 #include <string>
 #include <vector>
 
@@ -72,6 +73,27 @@ TEST(AdoptL0Test, TablesOfOneFlushStayInOneRun) {
   // table 3 above it.
   EXPECT_THAT(TableNumbers(*change),
               ElementsAre(ElementsAre(2, 3), ElementsAre(1)));
+}
+
+TEST(AdoptL0Test, OrderWithinOneFlushDoesNotMatter) {
+  FakeEntries wide;  // sequence numbers around that of table 1
+  wide.emplace(FakeKey{"x", PackTrailer(11, EntryKind::kPut)}, "");
+  wide.emplace(FakeKey{"y", PackTrailer(14, EntryKind::kPut)}, "");
+  std::vector<TableRef> tables = {MakeFakeTable(1, {"a"}, 13),
+                                  MakeFakeTable(2, {"m"}, 15),
+                                  MakeFakeTable(3, std::move(wide), {})};
+  std::sort(tables.begin(), tables.end());
+  do {
+    const Version version(
+        {WholeL0(tables[0]), WholeL0(tables[1]), WholeL0(tables[2])},
+        {MakeSlot(1, {}, {RunOf({MakeFakeTable(9, {"x"}, 1)})})});
+    ASSERT_TRUE(version.Check().ok()) << version.Check();
+    const auto change = AdoptL0(version, 0);
+    ASSERT_TRUE(change.has_value());
+    // Table 2 is newer than both others; it may share their run.
+    EXPECT_THAT(TableNumbers(*change),
+                ElementsAre(ElementsAre(1, 2, 3), ElementsAre(9)));
+  } while (std::next_permutation(tables.begin(), tables.end()));
 }
 
 class InstallMergeTest : public ::testing::Test {

@@ -1,7 +1,6 @@
 #include "tests/engine/wal/test_file_system.h"
 
 #include <algorithm>
-#include <cstring>
 
 #include "engine/format/status_macros.h"
 
@@ -14,7 +13,7 @@ class TestRandomAccess : public RandomAccessFile {
   absl::Status Read(uint64_t offset, size_t n, char* scratch,
                     std::string_view* result) const override {
     if (offset + n > bytes_.size()) return absl::DataLossError("short read");
-    std::memcpy(scratch, bytes_.data() + offset, n);
+    std::copy_n(bytes_.data() + offset, n, scratch);
     *result = {scratch, n};
     return absl::OkStatus();
   }
