@@ -80,7 +80,8 @@ absl::Status Committer::RestartLog() {
   NORI_RETURN_IF_ERROR(flush_all_());
   NORI_ASSIGN_OR_RETURN(std::unique_ptr<LogWriter> log,
                         LogWriter::Create(LogOptionsFor(options_, directory_),
-                                          next_segment, LogPosition{}));
+                                          next_segment,
+                                          LogPosition{next_segment, 0}));
   absl::MutexLock lock(&log_mutex_);
   log_ = std::move(log);
   log_error_ = absl::OkStatus();
@@ -222,10 +223,18 @@ absl::Status Committer::Publish(const PrepareRecord& record,
       layer.info->first_segment = info->first_segment;
       layer.info->largest_sequence = layer.spilled->meta.largest_sequence;
       // Decided as a whole once the newest part is in a table of L0.
-      if (layers.size() == 1) layer.info->highest_mixed = record.mixed_number;
+      if (layers.size() == 1) {
+        layer.info->highest_mixed = record.mixed_number;
+        layer.info->largest_sequence = last;
+      }
       layers.push_back(std::move(layer));
     }
-    state_->PushLayers(std::move(layers));
+    // A flush that finds the new layers has to find every snapshot that is
+    // older than they are.
+    snapshots_->Exclusively([&] {
+      state_->PushLayers(std::move(layers));
+      visible_.store(last, std::memory_order_release);
+    });
     on_rotate_();
   } else {
     NORI_ASSIGN_OR_RETURN(const auto normalised, NormaliseChanges(changes));

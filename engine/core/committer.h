@@ -19,6 +19,7 @@
 #include "engine/core/state.h"
 #include "engine/core/write_controller.h"
 #include "engine/observe/metrics.h"
+#include "engine/snapshot/snapshot_list.h"
 #include "engine/wal/log.h"
 
 namespace nori {
@@ -35,9 +36,10 @@ class Committer {
  public:
   // `directory` is where the log lives.
   Committer(const Options& options, std::string directory, State* state,
-            WriteController* controller, Metrics* metrics)
+            SnapshotList* snapshots, WriteController* controller,
+            Metrics* metrics)
       : options_(options), directory_(std::move(directory)), state_(state),
-        controller_(controller), metrics_(metrics) {}
+        snapshots_(snapshots), controller_(controller), metrics_(metrics) {}
 
   // Starts with a fresh log after recovery. Called once, before any commit.
   void Start(std::unique_ptr<LogWriter> log, SequenceNumber last,
@@ -99,6 +101,7 @@ class Committer {
   const Options& options_;
   const std::string directory_;
   State* const state_;
+  SnapshotList* const snapshots_;
   WriteController* const controller_;
   Metrics* const metrics_;
   std::function<void()> on_rotate_;

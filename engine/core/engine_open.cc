@@ -22,6 +22,14 @@ std::string NewIdentity() {
   return identity;
 }
 
+std::string ParentDirectory(const std::string& path) {
+  const size_t end = path.find_last_not_of('/');
+  const size_t slash =
+      end == std::string::npos ? end : path.find_last_of('/', end);
+  if (slash == std::string::npos) return ".";
+  return slash == 0 ? "/" : path.substr(0, slash);
+}
+
 std::map<std::string, std::string> StoredOptions(const Options& options) {
   std::map<std::string, std::string> stored;
   for (const OptionInfo& info : OptionInfos()) {
@@ -50,7 +58,8 @@ EngineImpl::EngineImpl(const Options& options, std::string directory)
                                            cache_.get())),
       state_(tables_.get()),
       controller_(options_, &state_, &metrics_, &events_),
-      committer_(options_, directory_, &state_, &controller_, &metrics_),
+      committer_(options_, directory_, &state_, &snapshots_, &controller_,
+                 &metrics_),
       background_({&options_, &state_, tables_.get(), &committer_, &controller_,
                    &snapshots_, &metrics_, &events_}) {
   if (options_.event_listener) events_.set_listener(options_.event_listener);
@@ -76,6 +85,7 @@ absl::Status EngineImpl::PrepareDirectory() {
           absl::StrCat("there is no engine directory ", directory_));
     }
     NORI_RETURN_IF_ERROR(fs->CreateDirectory(directory_));
+    NORI_RETURN_IF_ERROR(fs->SyncDirectory(ParentDirectory(directory_)));
   }
   NORI_ASSIGN_OR_RETURN(
       lock_, fs->LockDirectory(JoinPath(directory_, kLockFileName)));
@@ -176,7 +186,7 @@ absl::Status EngineImpl::Recover(const OpenContext& context,
   std::vector<TableMeta> recovered;
   SequenceNumber flushed = state.last_sequence;
   uint64_t flushed_mixed = state.decided_mixed;
-  Replayer replayer(options_, context, state.decided_mixed,
+  Replayer replayer(options_, context, state.last_sequence, state.decided_mixed,
                     [&](RecoveredPart part) -> absl::Status {
                       flushed = std::max(flushed, part.largest_sequence);
                       flushed_mixed = std::max(flushed_mixed, part.highest_mixed);
@@ -244,8 +254,9 @@ absl::Status EngineImpl::StartLog(std::vector<TableMeta> recovered,
         return edit;
       },
       /*layers_flushed=*/0));
+  const uint64_t segment = log->End().segment;
   committer_.Start(std::move(log), last, last_mixed);
-  return absl::OkStatus();
+  return committer_.RetireSegments(segment);
 }
 
 absl::Status EngineImpl::RemoveOrphans() {
@@ -263,10 +274,10 @@ absl::Status EngineImpl::RemoveOrphans() {
     switch (ParseFileName(name, &number)) {
       case FileType::kTable: orphan = !live.contains(number); break;
       case FileType::kManifest: orphan = number != manifest; break;
-      case FileType::kLogSegment: orphan = number < state.log_number; break;
       case FileType::kTemporary: orphan = true; break;
       case FileType::kCurrent:
       case FileType::kLock:
+      case FileType::kLogSegment:  // retired by the log itself
       case FileType::kUnknown: break;
     }
     // One that cannot be removed now is an orphan at the next open, too.

@@ -88,6 +88,7 @@ absl::Status Replayer::CommitPending() {
   }
   NORI_RETURN_IF_ERROR(EmitMemtable());
   for (const TableMeta& meta : record.tables) {
+    if (meta.largest_sequence <= flushed_) continue;
     RecoveredPart part;
     part.spilled = meta;
     part.largest_sequence = meta.largest_sequence;
@@ -104,6 +105,9 @@ absl::Status Replayer::CommitPending() {
 
 absl::Status Replayer::Apply(std::string_view changes, SequenceNumber sequence,
                              uint64_t mixed) {
+  last_sequence_ = std::max(last_sequence_, sequence);
+  last_mixed_ = std::max(last_mixed_, mixed);
+  if (sequence <= flushed_) return absl::OkStatus();
   if (current_.memtable == nullptr) {
     current_.memtable = std::make_shared<Memtable>();
   }
@@ -111,8 +115,6 @@ absl::Status Replayer::Apply(std::string_view changes, SequenceNumber sequence,
   InsertChanges(normalised, sequence, current_.memtable.get());
   current_.largest_sequence = sequence;
   current_.highest_mixed = std::max(current_.highest_mixed, mixed);
-  last_sequence_ = std::max(last_sequence_, sequence);
-  last_mixed_ = std::max(last_mixed_, mixed);
   if (current_.memtable->MemoryUsage() < options_.memtable_bytes) {
     return absl::OkStatus();
   }

@@ -38,11 +38,14 @@ struct RecoveredPart {
 // its place in front of the commit queue until its outcome.
 class Replayer {
  public:
-  // `emit` receives full parts, oldest first.
+  // `emit` receives full parts, oldest first. What is not above `flushed` is in
+  // tables already and is passed over: a segment can hold commits of layers
+  // that were flushed beside others that were not.
   Replayer(const Options& options, const OpenContext& context,
-           uint64_t decided_mixed,
+           SequenceNumber flushed, uint64_t decided_mixed,
            std::function<absl::Status(RecoveredPart)> emit)
-      : options_(options), context_(context), decided_mixed_(decided_mixed),
+      : options_(options), context_(context), flushed_(flushed),
+        decided_mixed_(decided_mixed),
         emit_(std::move(emit)) {}
 
   // One record. kCancelled: the log ends earlier, see cut().
@@ -71,6 +74,7 @@ class Replayer {
 
   const Options& options_;
   const OpenContext& context_;
+  const SequenceNumber flushed_;
   const uint64_t decided_mixed_;
   const std::function<absl::Status(RecoveredPart)> emit_;
   std::optional<uint64_t> host_mixed_;

@@ -28,6 +28,13 @@ class SnapshotList {
     return sequence;
   }
 
+  // Runs `publish` so that it is one instant for Acquire and Held.
+  template <typename Publish>
+  void Exclusively(Publish publish) ABSL_LOCKS_EXCLUDED(mutex_) {
+    absl::MutexLock lock(&mutex_);
+    publish();
+  }
+
   void Release(SequenceNumber sequence) ABSL_LOCKS_EXCLUDED(mutex_) {
     absl::MutexLock lock(&mutex_);
     auto it = held_.find(sequence);

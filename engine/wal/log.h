@@ -85,12 +85,18 @@ absl::StatusOr<LogRecoveryReport> ReadLog(
 class LogWriter {
  public:
   // Continues the log in a new segment with number `next_segment`, higher than
-  // every segment in the directory. `recovered_end` is the end that ReadLog
-  // reported, {0, 0} if the directory has no segments: the new segment's header
-  // records it, so that a later recovery does not take for damage what this one
-  // dropped, nor bring it back. Before it returns, the recovered log and the
-  // new segment are synced, and dropped segments and old spares removed. The
-  // file system must outlive the writer.
+  // every segment in the directory, else kInvalidArgument. `recovered_end` says
+  // what it continues:
+  // - the end that ReadLog reported: the new segment's header records it, so
+  //   that a later recovery does not take for damage what this one dropped, nor
+  //   bring it back;
+  // - {next_segment, 0}: nothing. No older segment is needed any more (all they
+  //   held is in tables and the manifest says so); they are not synced, only
+  //   wait to be retired. This is how to go on after a log that has failed;
+  // - {0, 0} if the directory has no segments.
+  // Before it returns, the continued log and the new segment are synced, and
+  // dropped segments and old spares removed. The file system must outlive the
+  // writer.
   static absl::StatusOr<std::unique_ptr<LogWriter>> Create(
       const LogOptions& options, uint64_t next_segment,
       LogPosition recovered_end);

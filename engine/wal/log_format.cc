@@ -77,9 +77,8 @@ std::optional<LogSegmentHeader> DecodeLogSegmentHeader(std::string_view bytes,
   if (bytes.size() < kLogSegmentHeaderBytes) return std::nullopt;
   const std::string_view covered = bytes.substr(0, kLogSegmentHeaderBytes - 8);
   const char* p = bytes.data();
-  if (!bytes.starts_with(kMagic) ||
-      DecodeFixed<uint64_t>(p + covered.size()) !=
-          Checksum(covered, Seed({number, 0}))) {
+  if (!bytes.starts_with(kMagic) || DecodeFixed<uint64_t>(p + covered.size()) !=
+                                        Checksum(covered, Seed({number, 0}))) {
     return std::nullopt;
   }
   LogSegmentHeader header;

@@ -45,11 +45,12 @@ absl::Status LogSegments::Adopt(uint64_t next_segment,
       dropped_.push_back(number);
       continue;
     }
+    const std::string path = Path(LogSegmentName(number));
+    NORI_ASSIGN_OR_RETURN(auto file, fs->OpenReadWrite(path, false));
     // What the recovery has read may so far only be in the page cache, and new
-    // records will say that everything before them is synced.
-    NORI_ASSIGN_OR_RETURN(
-        auto file, fs->OpenReadWrite(Path(LogSegmentName(number)), false));
-    NORI_RETURN_IF_ERROR(file->Sync());
+    // records will say that everything before them is synced. A log that starts
+    // anew has nothing before it.
+    if (recovered_end.offset != 0) NORI_RETURN_IF_ERROR(file->Sync());
     NORI_ASSIGN_OR_RETURN(const uint64_t bytes, file->Size());
     live_.push_back({number, bytes, false});
   }

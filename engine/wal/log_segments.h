@@ -26,8 +26,9 @@ class LogSegments {
  public:
   explicit LogSegments(const LogOptions& options) : options_(options) {}
 
-  // Takes stock of the directory before the first NewFile: syncs the segments
-  // up to `recovered_end`, which then live, and removes every spare. (A spare
+  // Takes stock of the directory before the first NewFile: the segments up to
+  // `recovered_end` live, and are synced unless the log starts there (offset
+  // 0); every spare is removed. (A spare
   // or segment of an earlier process is never recycled: after a power loss it
   // may hold records under a number that will be used again.)
   // kInvalidArgument if next_segment or recovered_end contradict the directory.

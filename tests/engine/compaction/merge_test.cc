@@ -201,7 +201,7 @@ void Clip(std::vector<RangeTombstone>* tombstones, const KeyRange& range) {
 }
 
 TEST_F(MergeTest, RandomInputsComeOutFilteredAndCut) {
-  for (uint64_t seed = 0; seed < 300; ++seed) {
+  for (uint64_t seed = 0; seed < 150; ++seed) {
     SCOPED_TRACE(absl::StrCat("seed ", seed));
     Rng rng(seed);
     std::vector<RangeTombstone> tombstones;

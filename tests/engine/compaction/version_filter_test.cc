@@ -124,7 +124,7 @@ Contents RandomContents(std::mt19937_64* rng, SequenceNumber first,
 }
 
 TEST(VersionFilterTest, NoReaderSeesADifference) {
-  for (uint64_t seed = 0; seed < 4000; ++seed) {
+  for (uint64_t seed = 0; seed < 1500; ++seed) {
     SCOPED_TRACE(absl::StrCat("seed ", seed));
     std::mt19937_64 rng(seed);
     const bool bottommost = rng() % 2 == 0;
@@ -158,7 +158,7 @@ TEST(VersionFilterTest, NoReaderSeesADifference) {
 
 // Every kept put is what some reader finds; nothing is kept for nobody.
 TEST(VersionFilterTest, KeepsNoPutThatNobodyReads) {
-  for (uint64_t seed = 0; seed < 1000; ++seed) {
+  for (uint64_t seed = 0; seed < 400; ++seed) {
     SCOPED_TRACE(absl::StrCat("seed ", seed));
     std::mt19937_64 rng(seed);
     const Contents in = RandomContents(&rng, 1, 60, 120);

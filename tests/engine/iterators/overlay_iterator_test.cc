@@ -86,7 +86,7 @@ struct RandomTransaction {
 };
 
 TEST(OverlayIteratorTest, Random) {
-  for (uint64_t seed = 0; seed < 400; ++seed) {
+  for (uint64_t seed = 0; seed < 200; ++seed) {
     SCOPED_TRACE(absl::StrCat("seed ", seed));
     Rng rng(seed);
     LiveMap base;

@@ -139,13 +139,13 @@ void RunRandom(uint64_t seed, uint64_t versions, bool tombstones) {
 }
 
 TEST(VisibleIteratorTest, RandomWithoutTombstones) {
-  for (uint64_t seed = 0; seed < 100; ++seed) {
+  for (uint64_t seed = 0; seed < 60; ++seed) {
     ASSERT_NO_FATAL_FAILURE(RunRandom(seed, 1, false));
   }
 }
 
 TEST(VisibleIteratorTest, RandomWithTombstones) {
-  for (uint64_t seed = 1000; seed < 1150; ++seed) {
+  for (uint64_t seed = 1000; seed < 1100; ++seed) {
     ASSERT_NO_FATAL_FAILURE(RunRandom(seed, 1, true));
   }
 }
@@ -168,6 +168,17 @@ TEST(VisibleIteratorTest, TombstoneBoundariesAndEqualSequence) {
                                      {layer}, 6, KeyRange(), nullptr);
   CompareWalks(it.get(),
                {{"a", "a"}, {"b", "same commit"}, {"d", "d"}, {"e", "e"}});
+}
+
+TEST(VisibleIteratorTest, NewerLayerDecidesAnEqualSequence) {
+  std::vector<std::unique_ptr<EntryIterator>> children;
+  children.push_back(std::make_unique<VectorIterator>(
+      std::vector<Entry>{Put("a", 5, "new"), Delete("b", 5), Put("d", 5, "")}));
+  children.push_back(std::make_unique<VectorIterator>(std::vector<Entry>{
+      Put("a", 5, "old"), Put("b", 5, "old"), Put("c", 5, "c")}));
+  const auto it = NewVisibleIterator(NewMergingIterator(std::move(children)),
+                                     {}, 9, KeyRange(), nullptr);
+  CompareWalks(it.get(), {{"a", "new"}, {"c", "c"}, {"d", ""}});
 }
 
 TEST(VisibleIteratorTest, OneMovePerSingleVersionKey) {

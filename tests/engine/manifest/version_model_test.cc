@@ -186,14 +186,13 @@ class VersionModel {
   void Flush() {
     FakeEntries entries;
     std::vector<RangeTombstone> tombstones;
-    // Now and then in key order, as a load would.
-    const bool sequential = Uniform(3) == 0;
-    size_t at = Uniform(keys_.size());
+    // At times in key order, as a load would.
+    const bool sequential = sequence_ % 100 < 40;
     for (uint64_t n = 1 + Uniform(6); n > 0; --n) {
       const std::string& key =
-          sequential ? keys_[at++ % keys_.size()] : AnyKey();
+          sequential ? keys_[load_at_++ % keys_.size()] : AnyKey();
       ++sequence_;
-      const uint64_t kind = Uniform(8);
+      const uint64_t kind = Uniform(sequential ? 40 : 8);
       const std::string& end = AnyKey();
       if (kind == 0 && key < end) {
         tombstones.push_back({key, end, sequence_});
@@ -210,7 +209,8 @@ class VersionModel {
       }
     }
     VersionEdit edit;
-    edit.new_tables = WriteTables(entries, tombstones, Uniform(3));
+    edit.new_tables =
+        WriteTables(entries, tombstones, sequential ? 0 : Uniform(3));
     for (const TableMeta& meta : edit.new_tables) {
       edit.l0_added.push_back(meta.number);
     }
@@ -373,6 +373,7 @@ class VersionModel {
   std::set<std::string> guards_;
   std::map<std::string, int> counts_;
   SequenceNumber sequence_ = 0;
+  size_t load_at_ = 0;
   uint64_t next_file_ = 1;
 };
 
@@ -382,14 +383,14 @@ TEST(VersionModelTest, FindsTheNewestEntryWhateverMoves) {
   for (uint64_t i = 0; i < 16 && !::testing::Test::HasFailure(); ++i) {
     SCOPED_TRACE(::testing::Message() << "seed " << base + i);
     VersionModel model(base + i);
-    model.Run(200);
+    model.Run(150);
     for (const auto& [what, n] : model.counts()) counts[what] += n;
   }
   // The test is worth something only if all of it happened.
   for (const char* what :
        {"flush", "adopt", "adopt without a run", "merge", "split", "join",
         "refused join", "guards", "recover"}) {
-    EXPECT_GT(counts[what], 20) << what;
+    EXPECT_GT(counts[what], 5) << what;
   }
 }
 

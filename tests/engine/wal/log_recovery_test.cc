@@ -149,6 +149,32 @@ TEST_F(LogRecoveryTest, DamageBelowTheSyncedPositionNamesItsPlace) {
   EXPECT_EQ(read.size(), 1u);
 }
 
+TEST_F(LogRecoveryTest, MarkIsFoundInARecordBehindDamagedOnes) {
+  std::vector<TestRecord> written;
+  auto writer = Create(Options());
+  for (int i = 0; i < 4; ++i) {
+    Append(writer.get(), std::string(50, 'p'), &written);
+    if (i == 1) {
+      ASSERT_TRUE(writer->Sync(writer->End()).ok());
+    }
+  }
+  ASSERT_EQ(writer->Synced(), written[2].position);
+  const std::string intact = fs_.Content(Path(1));
+  std::vector<TestRecord> read;
+  // The length of the second record, which was synced: the scan has to find the
+  // third again by itself. Where that one is gone too, the fourth tells.
+  fs_.Content(Path(1))[written[1].position.offset + 8] ^= 1;
+  EXPECT_TRUE(absl::IsDataLoss(Read(Options(), 1, &read).status()));
+  fs_.Content(Path(1))[written[2].position.offset + 8] ^= 1;
+  EXPECT_TRUE(absl::IsDataLoss(Read(Options(), 1, &read).status()));
+  EXPECT_EQ(read.size(), 1u);
+  // The third alone was not synced: the log ends before it.
+  fs_.Content(Path(1)) = intact;
+  fs_.Content(Path(1))[written[2].position.offset + 8] ^= 1;
+  ASSERT_TRUE(Read(Options(), 1, &read).ok());
+  EXPECT_EQ(read.size(), 2u);
+}
+
 TEST_F(LogRecoveryTest, WholeRecordsBehindUnsyncedDamageAreDropped) {
   std::vector<TestRecord> written;
   auto writer = Create(Options());
@@ -261,6 +287,31 @@ TEST_F(LogRecoveryTest, CreateSyncsWhatWasRecovered) {
   writer = Create(Options(), report->next_segment, report->end);
   fs_.LosePower();
   ASSERT_TRUE(Read(Options(), 1, &read).ok());
+  EXPECT_EQ(read, written);
+}
+
+TEST_F(LogRecoveryTest, LogStartsAnewAfterAFailedOne) {
+  std::vector<TestRecord> written;
+  auto failed = Create(Options());
+  Append(failed.get(), "flushed to a table meanwhile", &written);
+  // The old files cannot be synced any more.
+  fs_.inject = [](std::string_view op, const std::string& path) {
+    return op == "sync" && path.ends_with("000001.log")
+               ? absl::InternalError("injected")
+               : absl::OkStatus();
+  };
+  ASSERT_FALSE(failed->Sync(failed->End()).ok());
+  auto writer = Create(Options(), 2, {2, 0});
+  ASSERT_NE(writer, nullptr);
+  written.clear();
+  Append(writer.get(), "new", &written);
+  ASSERT_TRUE(writer->Sync(writer->End()).ok());
+  EXPECT_EQ(writer->FirstSegment(), 1u);
+  ASSERT_TRUE(writer->Retire(2).ok());
+  EXPECT_EQ(writer->FirstSegment(), 2u);
+  fs_.LosePower();
+  std::vector<TestRecord> read;
+  ASSERT_TRUE(Read(Options(), 2, &read).ok());
   EXPECT_EQ(read, written);
 }
 

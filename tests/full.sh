@@ -1,0 +1,109 @@
+# The long tier of tests/run.sh: shards, each remembered once it has passed.
+# Sourced by tests/run.sh after tests/steps.sh.
+
+summary=tests/full_run_summary.md
+seeds=(1 2 3 4 5)
+asan_targets=(engine_format_tests engine_io_tests engine_wal_tests engine_memtable_tests
+  engine_sstable_tests engine_slots_tests engine_compaction_tests engine_manifest_tests
+  engine_iterators_tests engine_core_tests vtab_tests nori_lsm)
+tsan_targets=(engine_io_tests engine_wal_tests engine_memtable_tests engine_sstable_tests
+  engine_observe_tests engine_core_tests)
+
+# The newest commit of anything but the summary, which is written by this run;
+# with a mark of what is not committed.
+tested_revision() {
+  local revision changes
+  revision=$(git log -1 --format=%h -- . ":!$summary") || revision=unversioned
+  changes=$(git diff HEAD -- . ":!$summary" 2>/dev/null)
+  [[ -z $changes ]] || revision+="-changed-$(sha256sum <<<"$changes" | cut -c1-8)"
+  echo "${revision:-unversioned}"
+}
+
+# shard NAME COMMAND...: a step that is skipped if it has passed before for this
+# revision. The words before the command may be NAME=value settings.
+shard() {
+  local name=$1 record
+  shift
+  record=$done_folder/${name//[^A-Za-z0-9_.-]/_}
+  if [[ -f $record ]]; then
+    local result seconds
+    IFS=$'\t' read -r result seconds _ <"$record"
+    passed_count=$((passed_count + ${result%% *}))
+    printf '%-36s   done before   %s\n' "$name" "$result"
+    return 0
+  fi
+  if step "$name" with_settings "$@"; then
+    printf '%s\t%s\t%s\n' "$step_result" "$step_seconds" "$*" >"$record"
+    rm -f "$record.failed"
+  else
+    printf '%s\t%s\t%s\n' "$step_result" "$step_seconds" "$*" >"$record.failed"
+  fi
+  write_summary
+}
+
+# with_settings [NAME=value]... COMMAND...: as env, for functions too.
+with_settings() {
+  (
+    while [[ $1 == *=* ]]; do
+      export "${1?}"
+      shift
+    done
+    "$@"
+  )
+}
+
+write_summary() {
+  local record result seconds command
+  {
+    echo "# Full run of the tests"
+    echo
+    echo "Written by \`tests/run.sh --full\`."
+    echo
+    echo "- Date: $(date -u '+%Y-%m-%d %H:%M UTC')"
+    echo "- Machine: $(nproc) cores, $(sed -n 's/^model name[^:]*: //p' /proc/cpuinfo | head -n 1)," \
+      "$(awk '/MemTotal/ {printf "%.0f GiB", $2 / 1048576}' /proc/meminfo), Linux $(uname -r)"
+    echo "- Revision: $revision"
+    echo
+    echo "| Shard | Command | Result | Seconds |"
+    echo "|---|---|---|---:|"
+    for record in "$done_folder"/*; do
+      [[ -f $record ]] || continue
+      IFS=$'\t' read -r result seconds command <"$record"
+      echo "| $(basename "$record") | \`${command//|/\\|}\` | $result | $seconds |"
+    done
+  } >"$summary.new"
+  mv "$summary.new" "$summary"
+}
+
+# The tests of one build at full counts, a shard per seed and kind.
+random_shards() {
+  local label=$1 folder=$2 seed
+  for seed in "${seeds[@]}"; do
+    shard "$label-engine-model-seed$seed" NORI_TEST_SEED="$seed" NORI_TEST_OPS=200000 \
+      ctest_in "$folder" --timeout 14400 -R '^engine_core\..*Model'
+    shard "$label-engine-crash-seed$seed" NORI_TEST_SEED="$seed" NORI_TEST_CRASHES=2000 \
+      ctest_in "$folder" --timeout 14400 -R '^engine_core\..*(Crash|PowerLoss|PowerCut)'
+    shard "$label-vtab-seed$seed" NORI_TEST_SEED="$seed" NORI_TEST_STATEMENTS=50000 \
+      NORI_TEST_KILLS=50 ctest_in "$folder" --timeout 14400 -R '^vtab\.'
+  done
+}
+
+run_full() {
+  revision=$(tested_revision)
+  done_folder=build/full/done/$revision
+  mkdir -p "$done_folder"
+  log_folder=build/full/logs
+  random_shards release build
+  step "build (ASan, UBSan)" build_preset asan "${asan_targets[@]}" && {
+    shard asan-rest ctest_in build-asan --timeout 14400 -E '^(engine_core\..*(Model|Crash)|vtab\.)|_NOT_BUILT'
+    random_shards asan build-asan
+  }
+  step "build (TSan)" build_preset tsan "${tsan_targets[@]}" &&
+    for seed in "${seeds[@]}"; do
+      shard "tsan-seed$seed" NORI_TEST_SEED="$seed" \
+        ctest_in build-tsan --timeout 14400 -E _NOT_BUILT
+    done
+  shard clang-tidy check_tidy
+  write_summary
+  echo "Summary: $summary"
+}
