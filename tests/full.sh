@@ -1,4 +1,6 @@
+# shellcheck shell=bash
 # The long tier of tests/run.sh: shards, each remembered once it has passed.
+# shellcheck disable=SC2034,SC2154  # variables of steps.sh
 # Sourced by tests/run.sh after tests/steps.sh.
 
 summary=tests/full_run_summary.md
@@ -80,11 +82,11 @@ random_shards() {
   local label=$1 folder=$2 seed
   for seed in "${seeds[@]}"; do
     shard "$label-engine-model-seed$seed" NORI_TEST_SEED="$seed" NORI_TEST_OPS=200000 \
-      ctest_in "$folder" --timeout 14400 -R '^engine_core\..*Model'
+      ctest_in "$folder" -R '^engine_core\..*Model'
     shard "$label-engine-crash-seed$seed" NORI_TEST_SEED="$seed" NORI_TEST_CRASHES=2000 \
-      ctest_in "$folder" --timeout 14400 -R '^engine_core\..*(Crash|PowerLoss|PowerCut)'
+      ctest_in "$folder" -R '^engine_core\..*(Crash|PowerLoss|PowerCut)'
     shard "$label-vtab-seed$seed" NORI_TEST_SEED="$seed" NORI_TEST_STATEMENTS=50000 \
-      NORI_TEST_KILLS=50 ctest_in "$folder" --timeout 14400 -R '^vtab\.'
+      NORI_TEST_KILLS=50 ctest_in "$folder" -R '^vtab\.'
   done
 }
 
@@ -93,15 +95,16 @@ run_full() {
   done_folder=build/full/done/$revision
   mkdir -p "$done_folder"
   log_folder=build/full/logs
+  test_timeout=14400
   random_shards release build
   step "build (ASan, UBSan)" build_preset asan "${asan_targets[@]}" && {
-    shard asan-rest ctest_in build-asan --timeout 14400 -E '^(engine_core\..*(Model|Crash)|vtab\.)|_NOT_BUILT'
+    shard asan-rest ctest_in build-asan -E '^(engine_core\..*(Model|Crash)|vtab\.)|_NOT_BUILT'
     random_shards asan build-asan
   }
   step "build (TSan)" build_preset tsan "${tsan_targets[@]}" &&
     for seed in "${seeds[@]}"; do
       shard "tsan-seed$seed" NORI_TEST_SEED="$seed" \
-        ctest_in build-tsan --timeout 14400 -E _NOT_BUILT
+        ctest_in build-tsan -E _NOT_BUILT
     done
   shard clang-tidy check_tidy
   write_summary

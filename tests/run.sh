@@ -15,6 +15,7 @@
 # of the random tests; each test has its own default).
 set -uo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/.." || exit 1
+# shellcheck source=tests/steps.sh
 . tests/steps.sh
 
 cpp_files() {

@@ -1,3 +1,4 @@
+# shellcheck shell=bash
 # Functions to run checks one after the other, to count them, and to end with
 # the line 'N passed, N failed'. Sourced by tests/run.sh and .ci/run.
 
@@ -60,11 +61,14 @@ finish() {
   exit 0
 }
 
-# ctest_in BUILD_FOLDER [ARGUMENT...]: runs tests; finding none is a failure.
+# ctest_in BUILD_FOLDER [ARGUMENT...]: runs tests; finding none is a failure, as
+# is one that takes longer than $test_timeout seconds.
+test_timeout=900
 ctest_in() {
   local folder=$1
   shift
-  ctest --test-dir "$folder" -j2 --no-tests=error --output-on-failure "$@"
+  ctest --test-dir "$folder" -j2 --timeout "$test_timeout" --no-tests=error \
+    --output-on-failure "$@"
 }
 
 # build_preset PRESET TARGET...: configures and builds the targets.
