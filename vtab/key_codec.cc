@@ -471,6 +471,16 @@ bool DecodeRowid(std::string_view* input, int64_t* rowid) {
   return true;
 }
 
+bool DecodeIndexPrefix(std::string_view* input, uint64_t* table_id,
+                       uint32_t* index_id) {
+  int64_t table, index;
+  if (!DecodeRowid(input, &table) || !DecodeRowid(input, &index)) return false;
+  if (table < 0 || index < 0 || index > UINT32_MAX) return false;
+  *table_id = static_cast<uint64_t>(table);
+  *index_id = static_cast<uint32_t>(index);
+  return true;
+}
+
 std::string PrefixSuccessor(std::string_view prefix) {
   std::string successor(prefix);
   while (!successor.empty() && Byte(successor.back()) == 0xff) {

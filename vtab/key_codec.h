@@ -51,6 +51,10 @@ absl::Status SkipKeyColumn(std::string_view* input, bool descending);
 // the table itself. The first byte is 0x80 or more: smaller ones are free for
 // keys that belong to no table.
 void EncodeIndexPrefix(uint64_t table_id, uint32_t index_id, std::string* dst);
+// Parses what EncodeIndexPrefix wrote from the front of *input and advances it.
+// False, with *input unspecified, on malformed input.
+bool DecodeIndexPrefix(std::string_view* input, uint64_t* table_id,
+                       uint32_t* index_id);
 // Appends a rowid as the only key column: the encoding of an ascending INTEGER,
 // 9 bytes or fewer.
 void EncodeRowid(int64_t rowid, std::string* dst);

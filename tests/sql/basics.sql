@@ -1,0 +1,40 @@
+-- Creating, filling and reading; types and affinity.
+CREATE VIRTUAL TABLE t USING nori(id INTEGER PRIMARY KEY, name TEXT, score REAL, data BLOB, any);
+INSERT INTO t VALUES(1, 'one', 1, x'01', NULL), (2, 'two', '2.5', x'', 'text'), (3, 3, 'abc', 'blob?', 3.0);
+SELECT id, quote(name), quote(score), quote(data), quote(any), typeof(any) FROM t;
+INSERT INTO t(name) VALUES('auto');
+SELECT last_insert_rowid(), max(id) FROM t;
+UPDATE t SET name = name || '!' WHERE id >= 2;
+SELECT changes();
+DELETE FROM t WHERE id = 1;
+SELECT id, rowid, name FROM t ORDER BY id DESC;
+SELECT count(*) FROM t WHERE id BETWEEN 2 AND 3;
+SELECT name FROM t WHERE id IN (4, 2, 9);
+SELECT name FROM t WHERE id = '3';
+SELECT name FROM t WHERE id = 3.5;
+SELECT id FROM t WHERE id > 2.5;
+SELECT id FROM t WHERE id < 'abc';
+SELECT id FROM t WHERE id > NULL;
+SELECT min(id), max(id), max(name) FROM t;
+DELETE FROM t;
+SELECT count(*), changes() FROM t;
+INSERT INTO t(id, name) VALUES(9223372036854775807, 'last');
+INSERT INTO t(name) VALUES('random');
+SELECT count(*), count(DISTINCT id) FROM t;
+-- text with NUL, long values, empty values
+INSERT INTO t(id, name, data) VALUES(1, 'a' || char(0) || 'b', zeroblob(100000));
+SELECT hex(name), length(data), typeof(data) FROM t WHERE id = 1;
+UPDATE t SET score = 7 WHERE id = 1;
+SELECT hex(name), length(data), score FROM t WHERE id = 1;
+-- no primary key
+CREATE VIRTUAL TABLE r USING nori(a, b TEXT);
+INSERT INTO r VALUES(1, 2), (3, 4);
+INSERT INTO r(rowid, a) VALUES(10, 'ten');
+SELECT rowid, * FROM r;
+SELECT * FROM r WHERE rowid = 10;
+INSERT INTO r SELECT a, b FROM r;
+SELECT count(*), max(rowid) FROM r;
+UPDATE r SET rowid = 100 WHERE rowid = 10;
+SELECT rowid, a FROM r ORDER BY rowid DESC LIMIT 2;
+PRAGMA integrity_check;
+SELECT nori_version();

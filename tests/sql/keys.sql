@@ -1,0 +1,48 @@
+-- Keys that are not rowids: order, collations, exactness, plans.
+CREATE VIRTUAL TABLE k USING nori(a TEXT COLLATE NOCASE, b INTEGER, c, PRIMARY KEY(a, b DESC));
+INSERT INTO k VALUES('Apple', 1, 'x'), ('apple', 2, 'y'), ('Banana', 1.0, 'z'), ('banana', '7', NULL);
+SELECT a, b, c, typeof(b) FROM k;
+SELECT a, b FROM k WHERE a = 'APPLE';
+SELECT a, b FROM k WHERE a = 'APPLE' AND b = 2;
+SELECT a, b FROM k WHERE a = 'banana' ORDER BY b;
+SELECT a, b FROM k WHERE a = 'banana' ORDER BY b DESC;
+SELECT a, b FROM k WHERE a = 'banana' AND b > 1;
+SELECT a, b FROM k WHERE a = 'banana' AND b < 7;
+SELECT a, b FROM k WHERE a >= 'B';
+SELECT a, b FROM k WHERE a LIKE 'APP%';
+SELECT a FROM k WHERE a = 'Apple' COLLATE BINARY;
+EXPLAIN QUERY PLAN SELECT * FROM k WHERE a = 'x' AND b = 1;
+EXPLAIN QUERY PLAN SELECT * FROM k WHERE a = 'x' AND b > 1 ORDER BY b;
+EXPLAIN QUERY PLAN SELECT * FROM k ORDER BY a, b DESC;
+EXPLAIN QUERY PLAN SELECT * FROM k ORDER BY a DESC, b;
+EXPLAIN QUERY PLAN SELECT * FROM k ORDER BY a, b;
+EXPLAIN QUERY PLAN SELECT * FROM k ORDER BY b;
+EXPLAIN QUERY PLAN SELECT * FROM k WHERE a = 'x' COLLATE BINARY;
+INSERT INTO k VALUES('APPLE', 1, 'dup');
+INSERT OR REPLACE INTO k VALUES('APPLE', 1, 'new');
+SELECT a, b, c FROM k WHERE a = 'apple' AND b = 1;
+UPDATE k SET a = 'aPPle' WHERE b = 2;
+SELECT a, b FROM k;
+UPDATE k SET b = b + 10;
+SELECT a, b FROM k;
+INSERT INTO k(a, c) VALUES('nokey', 1);
+SELECT rowid FROM k;
+PRAGMA table_xinfo(k);
+PRAGMA integrity_check;
+-- numbers of both kinds in one key
+CREATE VIRTUAL TABLE n USING nori(v NUMERIC PRIMARY KEY);
+INSERT INTO n VALUES(9007199254740993), (9007199254740992.0), (-0.0), (1e300), (-1e300), ('txt'), (x'00');
+SELECT v, typeof(v) FROM n;
+SELECT v FROM n WHERE v = 9007199254740993;
+SELECT v FROM n WHERE v > 9007199254740992;
+SELECT v FROM n ORDER BY v DESC;
+INSERT INTO n VALUES(0);
+-- text against numbers
+CREATE VIRTUAL TABLE s USING nori(k TEXT PRIMARY KEY, v) ;
+INSERT INTO s VALUES(1, 'one'), ('02', 'two'), ('b', 'bee');
+CREATE TABLE u(i INTEGER);
+INSERT INTO u VALUES(1), (2);
+SELECT s.k FROM s WHERE k = 1;
+SELECT u.i, s.k FROM u, s WHERE s.k = u.i;
+SELECT * FROM s WHERE k IN ('b', '02') ORDER BY k;
+INSERT INTO s(k, nori_key) VALUES('x', x'00');

@@ -1,0 +1,237 @@
+#include "vtab/database.h"
+
+#include <unistd.h>
+
+#include <algorithm>
+#include <utility>
+
+#include "absl/strings/str_cat.h"
+#include "engine/format/status_macros.h"
+#include "vtab/error_map.h"
+#include "vtab/key_codec.h"
+#include "vtab/text.h"
+#include "vtab/virtual_table.h"
+
+namespace nori {
+namespace {
+
+std::string PathOf(sqlite3* db, const std::string& schema) {
+  const char* path = sqlite3_db_filename(db, schema.c_str());
+  return path == nullptr ? "" : path;
+}
+
+uint64_t RandomSeed() {
+  uint64_t seed;
+  sqlite3_randomness(sizeof(seed), &seed);
+  return seed;
+}
+
+}  // namespace
+
+Database::Database(Connection* connection, std::string schema)
+    : connection_(connection),
+      schema_(std::move(schema)),
+      path_(PathOf(connection->db(), schema_)),
+      owner_(getpid()),
+      state_table_(connection->db(), schema_) {}
+
+Database::~Database() {
+  if (getpid() == owner_) return;
+  // A forked child must not touch the engine, not even to let go of it.
+  static_cast<void>(transaction_.release());
+  static_cast<void>(new SnapshotRef(std::move(view_)));
+}
+
+bool Database::StillAttached() const {
+  return PathOf(connection_->db(), schema_) == path_;
+}
+
+absl::Status Database::CheckProcess() const {
+  if (getpid() == owner_) return absl::OkStatus();
+  return SqliteError(
+      SQLITE_MISUSE,
+      "this connection was opened before a fork; open a new one in the child");
+}
+
+absl::Status Database::EnsureOpen() {
+  NORI_RETURN_IF_ERROR(CheckProcess());
+  if (shared_ != nullptr && identity_checked_) return absl::OkStatus();
+  NORI_ASSIGN_OR_RETURN(const bool exists, state_table_.Exists());
+  if (!exists) {
+    return absl::DataLossError(absl::StrCat(
+        "the table ", kStateTableName,
+        " is missing: the database file does not know its engine any more"));
+  }
+  NORI_ASSIGN_OR_RETURN(const DatabaseState own, state_table_.Read());
+  if (shared_ == nullptr || engine()->identity() != own.identity) {
+    NORI_RETURN_IF_ERROR(in_memory() ? FindInMemory(own) : OpenFile(own));
+  }
+  identity_checked_ = true;
+  return absl::OkStatus();
+}
+
+absl::Status Database::FindInMemory(const DatabaseState& own) {
+  shared_ = EngineRegistry::Instance().FindInMemory(own.identity);
+  if (shared_ != nullptr) return absl::OkStatus();
+  return absl::NotFoundError(
+      "the rows of this database's nori tables were in the memory of a "
+      "connection that is closed");
+}
+
+absl::Status Database::OpenFile(const DatabaseState& own) {
+  EngineRegistry::OpenRequest request;
+  request.options.seed = RandomSeed();
+  request.directory = EngineDirectory();
+  // This connection's view may be older than the newest commit, and what the
+  // engine is told here decides what it keeps.
+  request.context.host_mixed_number = [this,
+                                       &own]() -> absl::StatusOr<uint64_t> {
+    absl::StatusOr<DatabaseState> newest = state_table_.ReadCommitted();
+    if (newest.ok()) return newest->last_mixed;
+    NORI_ASSIGN_OR_RETURN(const std::string mode,
+                          connection_->PragmaText(schema_, "locking_mode"));
+    // Nobody else can have committed since this connection took its lock.
+    if (EqualsIgnoreCase(mode, "exclusive")) return own.last_mixed;
+    return newest.status();
+  };
+  NORI_ASSIGN_OR_RETURN(SharedEngineRef shared,
+                        EngineRegistry::Instance().Open(request));
+  if (shared->engine()->identity() != own.identity) {
+    return absl::FailedPreconditionError(absl::StrCat(
+        "the directory ", request.directory,
+        " belongs to another database; put back the one that belongs to ",
+        path_, ", or DROP the tables"));
+  }
+  const uint64_t flushed = shared->engine()->FlushedMixed();
+  if (flushed > own.last_mixed) {
+    NORI_ASSIGN_OR_RETURN(const uint64_t newest,
+                          request.context.host_mixed_number());
+    if (flushed > newest) {
+      return absl::FailedPreconditionError(absl::StrCat(
+          "the database file ", path_, " is older (transaction ", newest,
+          ") than its directory ", request.directory, " (transaction ", flushed,
+          "); put back the two from the same time"));
+    }
+  }
+  shared_ = std::move(shared);
+  return absl::OkStatus();
+}
+
+absl::Status Database::CheckOptions(
+    const std::map<std::string, std::string>& options) const {
+  for (const auto& [name, value] : options) {
+    Options wanted = engine()->options();
+    NORI_RETURN_IF_ERROR(SetOption(&wanted, name, value));
+    NORI_ASSIGN_OR_RETURN(const std::string asked, GetOption(wanted, name));
+    NORI_ASSIGN_OR_RETURN(const std::string actual,
+                          GetOption(engine()->options(), name));
+    if (asked != actual) {
+      return absl::InvalidArgumentError(absl::StrCat(
+          "the engine of this database was made with ", name, "=", actual,
+          ": ", name, "=", asked,
+          " can only be given with its first nori table"));
+    }
+  }
+  return absl::OkStatus();
+}
+
+absl::Status Database::CreateEngine(
+    const std::map<std::string, std::string>& option_texts) {
+  Options options;
+  options.seed = RandomSeed();
+  for (const auto& [name, value] : option_texts) {
+    NORI_RETURN_IF_ERROR(SetOption(&options, name, value));
+  }
+  NORI_RETURN_IF_ERROR(ValidateOptions(options));
+  EngineRegistry& registry = EngineRegistry::Instance();
+  if (in_memory()) {
+    NORI_ASSIGN_OR_RETURN(shared_, registry.CreateInMemory(options));
+  } else {
+    NORI_RETURN_IF_ERROR(registry.SetAside(EngineDirectory()));
+    EngineRegistry::OpenRequest request;
+    request.options = std::move(options);
+    request.directory = EngineDirectory();
+    request.create = true;
+    NORI_ASSIGN_OR_RETURN(shared_, registry.Open(request));
+  }
+  return absl::OkStatus();
+}
+
+absl::Status Database::EnsureOpenForCreate(
+    const std::map<std::string, std::string>& options) {
+  NORI_RETURN_IF_ERROR(CheckProcess());
+  NORI_ASSIGN_OR_RETURN(const bool exists, state_table_.Exists());
+  if (exists) {
+    NORI_RETURN_IF_ERROR(EnsureOpen());
+    return CheckOptions(options);
+  }
+  // An engine without nori_state is left from a CREATE that was rolled back, or
+  // from a database in memory that is gone. In the transaction of that CREATE
+  // it is taken up again.
+  if (transaction_ == nullptr && open_cursors_ == 0) shared_.reset();
+  if (shared_ == nullptr) {
+    NORI_RETURN_IF_ERROR(CreateEngine(options));
+  } else {
+    NORI_RETURN_IF_ERROR(CheckOptions(options));
+  }
+  DatabaseState state;
+  state.identity = engine()->identity();
+  NORI_RETURN_IF_ERROR(state_table_.Create(state));
+  identity_checked_ = true;
+  return absl::OkStatus();
+}
+
+absl::StatusOr<uint64_t> Database::CreateTable(const std::string& name) {
+  NORI_RETURN_IF_ERROR(connection_->EnlistGuard());
+  NORI_RETURN_IF_ERROR(Begin());
+  schema_changed_ = true;
+  NORI_ASSIGN_OR_RETURN(const DatabaseState state, state_table_.Read());
+  const uint64_t id = shared_->AllocateTableId(state.next_table_id);
+  NORI_RETURN_IF_ERROR(state_table_.WriteNextTableId(id + 1));
+  NORI_RETURN_IF_ERROR(state_table_.AddTable(id, name));
+  created_tables_.push_back(id);
+  return id;
+}
+
+absl::Status Database::DropTable(const std::string& name) {
+  const absl::Status opened = EnsureOpen();
+  // Where the engine is not there or is somebody else's, there is nothing of
+  // this table's to remove, and DROP is the way out.
+  const bool lost =
+      absl::IsNotFound(opened) || absl::IsFailedPrecondition(opened);
+  if (!opened.ok() && !lost) return opened;
+  absl::StatusOr<uint64_t> id = state_table_.FindTable(name);
+  if (absl::IsNotFound(id.status())) return absl::OkStatus();
+  NORI_RETURN_IF_ERROR(id.status());
+  if (!lost) {
+    NORI_RETURN_IF_ERROR(connection_->EnlistGuard());
+    NORI_RETURN_IF_ERROR(Begin());
+    schema_changed_ = true;
+    prepared_ = false;
+    std::string begin;
+    EncodeIndexPrefix(*id, /*index_id=*/0, &begin);
+    NORI_RETURN_IF_ERROR(
+        transaction_->DeleteRange(begin, PrefixSuccessor(begin)));
+    SetMaxRowid(*id, std::nullopt);
+  }
+  return state_table_.RemoveTable(*id);
+}
+
+absl::Status Database::RenameTable(const std::string& from,
+                                   const std::string& to) {
+  NORI_ASSIGN_OR_RETURN(const uint64_t id, state_table_.FindTable(from));
+  return state_table_.RenameTable(id, to);
+}
+
+void Database::TableDisconnected(VirtualTable* table) {
+  std::erase(tables, table);
+  if (!tables.empty()) return;
+  // They would keep sqlite3_close from closing.
+  state_table_.FinalizeStatements();
+  connection_->FinalizeStatements();
+  // The next table may be in another database in memory, attached by the same
+  // name.
+  identity_checked_ = false;
+}
+
+}  // namespace nori

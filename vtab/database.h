@@ -1,0 +1,150 @@
+// What the module knows of one schema (main, temp or attached) of one
+// connection: its engine, its transaction, its view for reading.
+
+#ifndef NORI_VTAB_DATABASE_H_
+#define NORI_VTAB_DATABASE_H_
+
+#include <sys/types.h>
+
+#include <cstdint>
+#include <map>
+#include <memory>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "absl/container/flat_hash_map.h"
+#include "absl/status/status.h"
+#include "absl/status/statusor.h"
+#include "engine/engine.h"
+#include "vtab/connection.h"
+#include "vtab/registry.h"
+#include "vtab/state_table.h"
+
+namespace nori {
+
+struct VirtualTable;
+
+// Not thread-safe, as Connection. Held by the schema's virtual tables and by
+// their cursors.
+class Database {
+ public:
+  // `connection` outlives it.
+  Database(Connection* connection, std::string schema);
+  ~Database();
+  Database(const Database&) = delete;
+  Database& operator=(const Database&) = delete;
+
+  Connection* connection() const { return connection_; }
+  const std::string& schema() const { return schema_; }
+  // The database has no file: memory, temp, memdb.
+  bool in_memory() const { return path_.empty(); }
+  // Whether the schema name still stands for the file that this was made for.
+  bool StillAttached() const;
+
+  // Opens the engine that nori_state names, if it is not open. Fails with a
+  // message that says what is wrong if there is none, if the directory is
+  // missing, belongs to another database or is newer than the file.
+  absl::Status EnsureOpen();
+  // As EnsureOpen, but makes nori_state and the engine if the schema has none,
+  // with the options of a CREATE. If there is an engine, options that differ
+  // from its own are an error. In the host's write transaction only.
+  absl::Status EnsureOpenForCreate(
+      const std::map<std::string, std::string>& options);
+
+  // REQUIRES: EnsureOpen was OK.
+  Engine* engine() const { return shared_->engine(); }
+  SharedEngine& shared() const { return *shared_; }
+  StateTable& state_table() { return state_table_; }
+
+  // Takes part in CREATE and DROP of a table: both make the transaction one
+  // that the host decides. CreateTable gives the new table's id.
+  absl::StatusOr<uint64_t> CreateTable(const std::string& name);
+  absl::Status DropTable(const std::string& name);
+  absl::Status RenameTable(const std::string& from, const std::string& to);
+
+  // The transaction. Several tables of the schema call these for one
+  // transaction of SQLite's, so each may be called more than once.
+  absl::Status Begin();
+  absl::Status Sync();
+  absl::Status Commit();
+  absl::Status Rollback();
+  void Savepoint(int number);
+  void Release(int number);
+  absl::Status RollbackTo(int number);
+  // What to write to. Begins if need be: SQLite calls no xBegin for a table that
+  // was created in the same transaction.
+  absl::StatusOr<Transaction*> WriteTransaction();
+  // Null outside a write transaction.
+  Transaction* transaction() const { return transaction_.get(); }
+
+  // The view for a cursor that is being opened; null inside a write
+  // transaction, which is then what to read. Cursors that are open together
+  // share one. Each call that succeeds needs one ReleaseView.
+  absl::StatusOr<SnapshotRef> AcquireView();
+  void ReleaseView();
+  // The host's transaction, read-only or not, is over.
+  void EndReadTransaction();
+
+  // The highest rowid of a table, as the transaction sees it, if known.
+  // In a write transaction only.
+  std::optional<int64_t> MaxRowid(uint64_t table_id) const;
+  void SetMaxRowid(uint64_t table_id, std::optional<int64_t> rowid);
+
+  // The schema's connected tables, for whoever wants to show their keys.
+  std::vector<VirtualTable*> tables;
+  // Drops cached statements when the last table is disconnected.
+  void TableDisconnected(VirtualTable* table);
+
+ private:
+  // How the cursors that are open now came to share a view.
+  enum class ViewScope : uint8_t { kNone, kCursors, kTransaction };
+
+  absl::Status CheckProcess() const;
+  std::string EngineDirectory() const { return path_ + "-nori"; }
+  absl::Status FindInMemory(const DatabaseState& own);
+  absl::Status OpenFile(const DatabaseState& own);
+  absl::Status CreateEngine(const std::map<std::string, std::string>& options);
+  absl::Status CheckOptions(
+      const std::map<std::string, std::string>& options) const;
+  absl::StatusOr<SnapshotRef> TakeSnapshot(bool in_transaction);
+  absl::Status SyncHostLog();
+  absl::Status ReadCommitSettings();
+  absl::StatusOr<std::unique_ptr<Transaction>> BeginEngineTransaction();
+  absl::Status PrepareMixed();
+  absl::Status PrepareAlone();
+  void ForgetTransaction();
+  void PublishMaxRowids();
+
+  Connection* const connection_;
+  const std::string schema_;
+  const std::string path_;  // of the database file; empty: in memory
+  const pid_t owner_;
+  StateTable state_table_;
+  SharedEngineRef shared_;
+  bool identity_checked_ = false;  // shared_ is the one that nori_state names
+
+  // Write transaction.
+  std::unique_ptr<Transaction> transaction_;
+  Durability durability_ = Durability::kSync;
+  bool host_has_log_ = false;  // journal_mode=WAL
+  bool autocommit_ = false;
+  bool schema_changed_ = false;  // a CREATE, DROP or RENAME took part
+  bool prepared_ = false;        // nothing has changed since the last Prepare
+  bool prepared_mixed_ = false;  // the host decides over the last Prepare
+  int64_t changes_at_begin_ = 0;
+  uint64_t begin_mark_ = 0;
+  // Savepoint number to mark; absent value: the transaction had not begun.
+  std::map<int, std::optional<uint64_t>> marks_;
+  std::vector<uint64_t> created_tables_;
+  absl::flat_hash_map<uint64_t, std::optional<int64_t>> max_rowids_;
+
+  // Reading.
+  SnapshotRef view_;
+  ViewScope view_scope_ = ViewScope::kNone;
+  int open_cursors_ = 0;
+};
+
+}  // namespace nori
+
+#endif  // NORI_VTAB_DATABASE_H_

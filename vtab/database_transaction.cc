@@ -1,0 +1,258 @@
+// Database's transaction and its views for reading.
+
+#include <algorithm>
+#include <utility>
+
+#include "absl/time/time.h"
+#include "engine/format/status_macros.h"
+#include "vtab/database.h"
+#include "vtab/error_map.h"
+#include "vtab/key_codec.h"
+
+namespace nori {
+
+absl::Status Database::ReadCommitSettings() {
+  durability_ = Durability::kNone;
+  host_has_log_ = false;
+  if (in_memory()) return absl::OkStatus();
+  NORI_ASSIGN_OR_RETURN(const int64_t synchronous,
+                        connection_->PragmaInteger(schema_, "synchronous"));
+  durability_ = synchronous == 0   ? Durability::kNone
+                : synchronous == 1 ? Durability::kPeriodic
+                                   : Durability::kSync;
+  NORI_ASSIGN_OR_RETURN(const std::string journal,
+                        connection_->PragmaText(schema_, "journal_mode"));
+  host_has_log_ = journal == "wal";
+  return absl::OkStatus();
+}
+
+absl::StatusOr<std::unique_ptr<Transaction>>
+Database::BeginEngineTransaction() {
+  TransactionOptions options;
+  // A transaction goes on from what it has read. Statements in autocommit are
+  // transactions each by itself, whatever other cursors are open.
+  if (!autocommit_) options.read_snapshot = view_;
+  absl::StatusOr<std::unique_ptr<Transaction>> transaction =
+      engine()->BeginTransaction(options);
+  if (!absl::IsUnavailable(transaction.status())) return transaction;
+  NORI_ASSIGN_OR_RETURN(const int64_t timeout_ms,
+                        connection_->PragmaInteger(schema_, "busy_timeout"));
+  if (timeout_ms <= 0) return transaction;
+  options.lock_timeout = absl::Milliseconds(timeout_ms);
+  return engine()->BeginTransaction(options);
+}
+
+absl::Status Database::Begin() {
+  if (transaction_ != nullptr) return absl::OkStatus();
+  NORI_RETURN_IF_ERROR(EnsureOpen());
+  autocommit_ = sqlite3_get_autocommit(connection_->db()) != 0;
+  changes_at_begin_ = sqlite3_total_changes64(connection_->db());
+  NORI_RETURN_IF_ERROR(ReadCommitSettings());
+  NORI_ASSIGN_OR_RETURN(transaction_, BeginEngineTransaction());
+  begin_mark_ = transaction_->Mark();
+  prepared_ = false;
+  prepared_mixed_ = false;
+  return absl::OkStatus();
+}
+
+absl::StatusOr<Transaction*> Database::WriteTransaction() {
+  if (transaction_ == nullptr) NORI_RETURN_IF_ERROR(Begin());
+  prepared_ = false;
+  return transaction_.get();
+}
+
+absl::Status Database::SyncHostLog() {
+  if (!host_has_log_ || durability_ != Durability::kSync ||
+      !shared_->host_log_unsynced.exchange(false)) {
+    return absl::OkStatus();
+  }
+  sqlite3_file* log = nullptr;
+  int rc = sqlite3_file_control(connection_->db(), schema_.c_str(),
+                                SQLITE_FCNTL_JOURNAL_POINTER, &log);
+  if (rc == SQLITE_OK && log != nullptr && log->pMethods != nullptr) {
+    rc = log->pMethods->xSync(log, SQLITE_SYNC_NORMAL);
+  }
+  if (rc != SQLITE_OK) {
+    shared_->host_log_unsynced.store(true);
+    return SqliteError(rc, "syncing the database's write-ahead log");
+  }
+  return absl::OkStatus();
+}
+
+absl::Status Database::PrepareAlone() {
+  // What is promised as durable here must not be taken back by a mixed
+  // transaction before it that the host loses.
+  NORI_RETURN_IF_ERROR(SyncHostLog());
+  // After this, a host with a write-ahead log has nothing left that can fail;
+  // with a rollback journal it may still find another reader in its way.
+  const PrepareMode mode = host_has_log_ ? PrepareMode::kCommitsUnlessAborted
+                                         : PrepareMode::kNeedsOutcome;
+  return transaction_->Prepare(mode, /*mixed_number=*/0, durability_);
+}
+
+absl::Status Database::PrepareMixed() {
+  NORI_ASSIGN_OR_RETURN(const DatabaseState state, state_table_.Read());
+  const uint64_t number =
+      std::max(state.last_mixed, engine()->LastMixed()) + 1;
+  NORI_RETURN_IF_ERROR(state_table_.WriteLastMixed(number));
+  NORI_RETURN_IF_ERROR(transaction_->Prepare(PrepareMode::kHostDecides, number,
+                                             durability_));
+  prepared_mixed_ = true;
+  shared_->mixed().Prepared(number, transaction_->base());
+  return absl::OkStatus();
+}
+
+absl::Status Database::Sync() {
+  if (transaction_ == nullptr || prepared_ || transaction_->empty()) {
+    return absl::OkStatus();
+  }
+  // The module's own rows are counted only after the commit of the statement,
+  // so any change since xBegin is somebody else's: a trigger's or a function's.
+  const bool alone =
+      in_memory() ||
+      (autocommit_ && !schema_changed_ &&
+       sqlite3_total_changes64(connection_->db()) == changes_at_begin_);
+  NORI_RETURN_IF_ERROR(alone ? PrepareAlone() : PrepareMixed());
+  prepared_ = true;
+  return absl::OkStatus();
+}
+
+void Database::PublishMaxRowids() {
+  for (const auto& [table_id, rowid] : max_rowids_) {
+    shared_->SetMaxRowid(table_id, rowid);
+  }
+}
+
+void Database::ForgetTransaction() {
+  transaction_.reset();
+  schema_changed_ = false;
+  prepared_ = false;
+  prepared_mixed_ = false;
+  marks_.clear();
+  created_tables_.clear();
+  max_rowids_.clear();
+  EndReadTransaction();
+}
+
+absl::Status Database::Commit() {
+  if (transaction_ == nullptr) {
+    ForgetTransaction();
+    return absl::OkStatus();
+  }
+  absl::Status status;
+  if (transaction_->empty()) {
+    status = transaction_->Rollback();
+    if (prepared_mixed_) shared_->mixed().Aborted();
+  } else {
+    // While the writer lock is still held.
+    PublishMaxRowids();
+    if (prepared_mixed_ && host_has_log_ && durability_ != Durability::kSync) {
+      shared_->host_log_unsynced.store(true);
+    }
+    status = transaction_->Commit(durability_);
+    if (prepared_mixed_) shared_->mixed().Published();
+  }
+  const std::vector<uint64_t> created = std::move(created_tables_);
+  ForgetTransaction();
+  // Only a hint to the engine, so a failure costs speed and nothing else.
+  for (const uint64_t id : created) {
+    KeyRange range;
+    EncodeIndexPrefix(id, /*index_id=*/0, &range.begin);
+    range.end = PrefixSuccessor(range.begin);
+    engine()->AddGuards(range).IgnoreError();
+  }
+  return status;
+}
+
+absl::Status Database::Rollback() {
+  absl::Status status;
+  if (transaction_ != nullptr) {
+    if (prepared_mixed_) shared_->mixed().Aborted();
+    status = transaction_->Rollback();
+  }
+  ForgetTransaction();
+  return status;
+}
+
+void Database::Savepoint(int number) {
+  marks_.erase(marks_.upper_bound(number), marks_.end());
+  // A table that joins late is told of the current savepoint again: the first
+  // mark is the one that counts.
+  if (marks_.contains(number)) return;
+  marks_[number] = transaction_ == nullptr
+                       ? std::nullopt
+                       : std::optional<uint64_t>(transaction_->Mark());
+}
+
+void Database::Release(int number) {
+  marks_.erase(marks_.lower_bound(number), marks_.end());
+}
+
+absl::Status Database::RollbackTo(int number) {
+  std::optional<uint64_t> mark;
+  if (const auto found = marks_.lower_bound(number); found != marks_.end()) {
+    mark = found->second;
+    marks_.erase(found, marks_.end());
+    marks_[number] = mark;
+  }
+  if (transaction_ == nullptr) return absl::OkStatus();
+  prepared_ = false;
+  for (auto& [table_id, rowid] : max_rowids_) rowid = std::nullopt;
+  return transaction_->RollbackTo(mark.value_or(begin_mark_));
+}
+
+absl::StatusOr<SnapshotRef> Database::TakeSnapshot(bool in_transaction) {
+  SnapshotRef newest = engine()->GetSnapshot();
+  // The order matters: no mixed transaction that began after the snapshot is in
+  // it.
+  if (in_memory() || (!in_transaction && shared_->mixed().Quiet())) {
+    return newest;
+  }
+  NORI_ASSIGN_OR_RETURN(const DatabaseState state, state_table_.Read());
+  return shared_->mixed().StateFor(state.last_mixed, engine());
+}
+
+absl::StatusOr<SnapshotRef> Database::AcquireView() {
+  NORI_RETURN_IF_ERROR(CheckProcess());
+  NORI_RETURN_IF_ERROR(EnsureOpen());
+  if (transaction_ != nullptr) {
+    ++open_cursors_;
+    return SnapshotRef();
+  }
+  const bool in_transaction = !sqlite3_get_autocommit(connection_->db());
+  if (view_ == nullptr) {
+    NORI_ASSIGN_OR_RETURN(view_, TakeSnapshot(in_transaction));
+    view_scope_ = ViewScope::kCursors;
+  }
+  // Where the guard is refused (PRAGMA query_only, an authorizer), the end of
+  // the transaction stays unknown and the view lasts as long as its cursors.
+  if (in_transaction && view_scope_ == ViewScope::kCursors &&
+      connection_->EnlistGuard().ok()) {
+    view_scope_ = ViewScope::kTransaction;
+  }
+  ++open_cursors_;
+  return view_;
+}
+
+void Database::ReleaseView() {
+  if (--open_cursors_ == 0 && view_scope_ == ViewScope::kCursors) {
+    EndReadTransaction();
+  }
+}
+
+void Database::EndReadTransaction() {
+  view_.reset();
+  view_scope_ = ViewScope::kNone;
+}
+
+std::optional<int64_t> Database::MaxRowid(uint64_t table_id) const {
+  const auto found = max_rowids_.find(table_id);
+  return found == max_rowids_.end() ? shared_->MaxRowid(table_id)
+                                    : found->second;
+}
+
+void Database::SetMaxRowid(uint64_t table_id, std::optional<int64_t> rowid) {
+  max_rowids_[table_id] = rowid;
+}
+
+}  // namespace nori

@@ -1,0 +1,66 @@
+// The entry points of nori_lsm.so.
+
+#include "vtab/connection.h"
+#include "vtab/error_map.h"
+#include "vtab/introspection.h"
+#include "vtab/read_guard.h"
+#include "vtab/virtual_table.h"
+
+SQLITE_EXTENSION_INIT1
+
+namespace nori {
+namespace {
+
+// sqlite3_vtab_in, sqlite3_vtab_distinct and sqlite3_vtab_rhs_value.
+constexpr int kOldestSqlite = 3038000;
+
+int Register(sqlite3* db) noexcept {
+  return Guarded([db] {
+    // Registering twice would replace a module that has tables.
+    if (Connection::IsKnown(db)) return SQLITE_OK;
+    auto* connection = new Connection(db);
+    // From here the module owns the connection's state, also if it fails.
+    int rc = RegisterModule(db, connection);
+    if (rc == SQLITE_OK) rc = RegisterReadGuard(db, connection);
+    if (rc == SQLITE_OK) rc = RegisterIntrospection(db, connection);
+    if (rc == SQLITE_OK) rc = RegisterFunctions(db, connection);
+    return rc;
+  });
+}
+
+int RegisterInNewConnection(sqlite3* db, char**, const sqlite3_api_routines*) {
+  return Register(db);
+}
+
+int Load(sqlite3* db, char** error, const sqlite3_api_routines* api) {
+  SQLITE_EXTENSION_INIT2(api);
+  if (sqlite3_libversion_number() < kOldestSqlite) {
+    *error = sqlite3_mprintf("nori needs SQLite 3.38 or newer, this is %s",
+                             sqlite3_libversion());
+    return SQLITE_ERROR;
+  }
+  int rc = Register(db);
+  if (rc == SQLITE_OK) {
+    rc = sqlite3_auto_extension(
+        reinterpret_cast<void (*)()>(RegisterInNewConnection));
+  }
+  // The engines have threads: the code must stay when this connection closes.
+  return rc == SQLITE_OK ? SQLITE_OK_LOAD_PERMANENTLY : rc;
+}
+
+}  // namespace
+}  // namespace nori
+
+extern "C" {
+
+__attribute__((visibility("default"))) int sqlite3_norilsm_init(
+    sqlite3* db, char** error, const sqlite3_api_routines* api) {
+  return nori::Load(db, error, api);
+}
+
+__attribute__((visibility("default"))) int sqlite3_extension_init(
+    sqlite3* db, char** error, const sqlite3_api_routines* api) {
+  return nori::Load(db, error, api);
+}
+
+}  // extern "C"

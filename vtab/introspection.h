@@ -1,0 +1,29 @@
+// Read-only tables that show what an engine is doing, and the SQL functions.
+//
+//   nori_tables     the nori tables of a schema: id, name, estimated size
+//   nori_slots      the engine's slots
+//   nori_sstables   the engine's table files
+//   nori_metrics    gauges and counters
+//   nori_events     the latest events
+//
+// Each has a hidden column `schema`: SELECT * FROM nori_slots('aux'); without it
+// main is shown. A schema without nori tables shows nothing.
+
+#ifndef NORI_VTAB_INTROSPECTION_H_
+#define NORI_VTAB_INTROSPECTION_H_
+
+#include "vtab/connection.h"
+#include "vtab/sqlite.h"
+
+namespace nori {
+
+// `connection` must outlive the registration.
+int RegisterIntrospection(sqlite3* db, Connection* connection);
+
+// nori_version(); and, each with an optional schema name, nori_flush(),
+// nori_compact() and nori_verify().
+int RegisterFunctions(sqlite3* db, Connection* connection);
+
+}  // namespace nori
+
+#endif  // NORI_VTAB_INTROSPECTION_H_

@@ -1,0 +1,71 @@
+// The latest mixed transactions of an engine: those that changed ordinary
+// tables as well, or could have.
+//
+// SQLite publishes the ordinary tables' part of such a transaction a moment
+// before the engine publishes its own, and a reader's view of the ordinary
+// tables may be older than its view of the engine. This history lets a reader
+// that knows which mixed transaction its view of the ordinary tables ends with
+// read the engine as it was at that point.
+
+#ifndef NORI_VTAB_MIXED_HISTORY_H_
+#define NORI_VTAB_MIXED_HISTORY_H_
+
+#include <atomic>
+#include <cstddef>
+#include <cstdint>
+#include <deque>
+
+#include "absl/base/thread_annotations.h"
+#include "absl/status/statusor.h"
+#include "absl/synchronization/mutex.h"
+#include "absl/time/time.h"
+#include "engine/engine.h"
+
+namespace nori {
+
+// Thread-safe. Writers are serialised by the engine's writer lock.
+class MixedHistory {
+ public:
+  // `last` is the newest mixed transaction there was when the engine was opened:
+  // a reader that ends before it cannot be served.
+  explicit MixedHistory(uint64_t last) : forgotten_(last) {}
+
+  // The number is written in the host and the engine's part is prepared: a
+  // reader that finds `number` in the host must wait for Published or Aborted.
+  // `before` is the engine as the transaction found it. Replaces an earlier call
+  // of the same transaction.
+  void Prepared(uint64_t number, SnapshotRef before);
+  // The engine's part of the prepared transaction is visible.
+  void Published();
+  // The prepared transaction was rolled back.
+  void Aborted();
+
+  // Whether nothing has happened for so long that an autocommit statement that
+  // starts now cannot be affected. Never blocks.
+  bool Quiet() const;
+
+  // The engine state for a reader whose view of the host ends with mixed
+  // transaction `host`, given the newest state. Waits for a commit under way.
+  // `newest` makes a new snapshot. SQLITE_BUSY_SNAPSHOT if that state is no
+  // longer kept.
+  absl::StatusOr<SnapshotRef> StateFor(uint64_t host, Engine* engine);
+
+ private:
+  struct Entry {
+    uint64_t number;
+    SnapshotRef before;
+    absl::Time when;
+  };
+
+  void Trim() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
+
+  std::atomic<int64_t> last_event_micros_{0};  // monotonic; 0: never
+  absl::Mutex mutex_;
+  std::deque<Entry> entries_ ABSL_GUARDED_BY(mutex_);  // ascending
+  bool prepared_ ABSL_GUARDED_BY(mutex_) = false;  // entries_.back() is undecided
+  uint64_t forgotten_ ABSL_GUARDED_BY(mutex_);  // highest number not in entries_
+};
+
+}  // namespace nori
+
+#endif  // NORI_VTAB_MIXED_HISTORY_H_

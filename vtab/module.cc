@@ -1,0 +1,225 @@
+// The module `nori`: creating, connecting and dropping tables, and its cursors'
+// way in.
+
+#include <algorithm>
+#include <memory>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "engine/format/status_macros.h"
+#include "vtab/error_map.h"
+#include "vtab/key_codec.h"
+#include "vtab/module_callbacks.h"
+#include "vtab/virtual_table.h"
+
+namespace nori {
+
+VirtualTable::VirtualTable(std::shared_ptr<Database> db,
+                           TableSchema table_schema, std::string table_name)
+    : sqlite3_vtab{},
+      database(std::move(db)),
+      name(std::move(table_name)),
+      layout(std::move(table_schema)) {
+  database->tables.push_back(this);
+}
+
+VirtualTable::~VirtualTable() { database->TableDisconnected(this); }
+
+void VirtualTable::SetId(uint64_t table_id) {
+  id = table_id;
+  layout.prefix.clear();
+  EncodeIndexPrefix(id, /*index_id=*/0, &layout.prefix);
+  layout.prefix_end = PrefixSuccessor(layout.prefix);
+}
+
+absl::Status VirtualTable::EnsureOpen() {
+  NORI_RETURN_IF_ERROR(database->EnsureOpen());
+  if (id != 0) return absl::OkStatus();
+  absl::StatusOr<uint64_t> found = database->state_table().FindTable(name);
+  // Not a missing file, which kNotFound would be taken for.
+  if (absl::IsNotFound(found.status())) {
+    return absl::DataLossError(found.status().message());
+  }
+  NORI_RETURN_IF_ERROR(found.status());
+  SetId(*found);
+  return absl::OkStatus();
+}
+
+uint64_t VirtualTable::EstimatedRows() {
+  const SequenceNumber now = database->engine()->LastSequence();
+  const uint64_t slack = std::max<uint64_t>(1000, estimated_rows_ / 8);
+  if (!estimated_ || now - estimated_at_ > slack) {
+    estimated_rows_ =
+        database->engine()
+            ->Estimate({layout.prefix, layout.prefix_end})
+            .entries;
+    estimated_at_ = now;
+    estimated_ = true;
+  }
+  return estimated_rows_;
+}
+
+namespace {
+
+VirtualTable* TableOf(sqlite3_vtab* base) {
+  return static_cast<VirtualTable*>(base);
+}
+
+// What xCreate and xConnect have in common. On failure `*error` says why.
+absl::StatusOr<std::unique_ptr<VirtualTable>> Declare(
+    sqlite3* db, void* aux, int argc, const char* const* argv) {
+  auto* connection = static_cast<Connection*>(aux);
+  const std::vector<std::string> arguments(argv + 3, argv + argc);
+  NORI_ASSIGN_OR_RETURN(TableSchema schema, ParseSchema(arguments));
+  const int rc = sqlite3_declare_vtab(db, schema.DeclarationSql().c_str());
+  NORI_RETURN_IF_ERROR(StatusOfSqlite(db, rc, "declaring the table"));
+  sqlite3_vtab_config(db, SQLITE_VTAB_CONSTRAINT_SUPPORT, 1);
+  return std::make_unique<VirtualTable>(connection->GetDatabase(argv[1]),
+                                        std::move(schema), argv[2]);
+}
+
+int Fail(const absl::Status& status, char** error) {
+  *error = sqlite3_mprintf("%s", std::string(status.message()).c_str());
+  return SqliteCodeOfStatus(status);
+}
+
+int Create(sqlite3* db, void* aux, int argc, const char* const* argv,
+           sqlite3_vtab** result, char** error) noexcept {
+  return Guarded([&] {
+    auto table = Declare(db, aux, argc, argv);
+    if (!table.ok()) return Fail(table.status(), error);
+    Database& database = *(*table)->database;
+    const absl::Status opened =
+        database.EnsureOpenForCreate((*table)->layout.schema.options);
+    if (!opened.ok()) return Fail(opened, error);
+    const absl::StatusOr<uint64_t> id = database.CreateTable(argv[2]);
+    if (!id.ok()) return Fail(id.status(), error);
+    (*table)->SetId(*id);
+    *result = table->release();
+    return SQLITE_OK;
+  });
+}
+
+int Connect(sqlite3* db, void* aux, int argc, const char* const* argv,
+            sqlite3_vtab** result, char** error) noexcept {
+  return Guarded([&] {
+    auto table = Declare(db, aux, argc, argv);
+    if (!table.ok()) return Fail(table.status(), error);
+    static_cast<Connection*>(aux)->PrepareGuard();
+    *result = table->release();
+    return SQLITE_OK;
+  });
+}
+
+int Disconnect(sqlite3_vtab* base) noexcept {
+  return Guarded([&] {
+    delete TableOf(base);
+    return SQLITE_OK;
+  });
+}
+
+int Destroy(sqlite3_vtab* base) noexcept {
+  return Guarded([&] {
+    VirtualTable* table = TableOf(base);
+    const absl::Status status = table->database->DropTable(table->name);
+    if (!status.ok()) return ReportStatus(table, status);
+    delete table;
+    return SQLITE_OK;
+  });
+}
+
+int Rename(sqlite3_vtab* base, const char* name) noexcept {
+  return Guarded([&] {
+    VirtualTable* table = TableOf(base);
+    return ReportStatus(table, table->database->RenameTable(table->name, name));
+  });
+}
+
+// Protects nori_state where SQLite can: beside a table called "nori".
+int ShadowName(const char* suffix) noexcept {
+  return sqlite3_stricmp(suffix, "state") == 0;
+}
+
+int Open(sqlite3_vtab* base, sqlite3_vtab_cursor** result) noexcept {
+  return Guarded([&] {
+    auto cursor = std::make_unique<Cursor>(TableOf(base));
+    const absl::Status status = cursor->Open();
+    if (!status.ok()) return ReportStatus(base, status);
+    *result = cursor.release();
+    return SQLITE_OK;
+  });
+}
+
+int Close(sqlite3_vtab_cursor* cursor) noexcept {
+  return Guarded([&] {
+    delete static_cast<Cursor*>(cursor);
+    return SQLITE_OK;
+  });
+}
+
+int Filter(sqlite3_vtab_cursor* cursor, int plan, const char*, int argc,
+           sqlite3_value** argv) noexcept {
+  return Guarded([&] {
+    return ReportStatus(cursor->pVtab, static_cast<Cursor*>(cursor)->Filter(
+                                           plan, argc, argv));
+  });
+}
+
+int Next(sqlite3_vtab_cursor* cursor) noexcept {
+  return Guarded([&] {
+    return ReportStatus(cursor->pVtab, static_cast<Cursor*>(cursor)->Next());
+  });
+}
+
+int Eof(sqlite3_vtab_cursor* cursor) noexcept {
+  return static_cast<Cursor*>(cursor)->Eof();
+}
+
+int Column(sqlite3_vtab_cursor* cursor, sqlite3_context* context,
+           int column) noexcept {
+  return Guarded([&] {
+    return ReportStatus(
+        cursor->pVtab, static_cast<Cursor*>(cursor)->Column(context, column));
+  });
+}
+
+int Rowid(sqlite3_vtab_cursor* cursor, sqlite3_int64* rowid) noexcept {
+  return Guarded([&] {
+    return ReportStatus(cursor->pVtab,
+                        static_cast<Cursor*>(cursor)->Rowid(rowid));
+  });
+}
+
+sqlite3_module MakeModule() {
+  sqlite3_module module = {};
+  module.iVersion = 3;
+  module.xCreate = Create;
+  module.xConnect = Connect;
+  module.xBestIndex = BestIndex;
+  module.xDisconnect = Disconnect;
+  module.xDestroy = Destroy;
+  module.xOpen = Open;
+  module.xClose = Close;
+  module.xFilter = Filter;
+  module.xNext = Next;
+  module.xEof = Eof;
+  module.xColumn = Column;
+  module.xRowid = Rowid;
+  module.xUpdate = Update;
+  module.xRename = Rename;
+  module.xShadowName = ShadowName;
+  SetTransactionCallbacks(&module);
+  return module;
+}
+
+}  // namespace
+
+int RegisterModule(sqlite3* db, Connection* connection) {
+  static const sqlite3_module module = MakeModule();
+  return sqlite3_create_module_v2(
+      db, "nori", &module, connection,
+      [](void* owned) { delete static_cast<Connection*>(owned); });
+}
+
+}  // namespace nori

@@ -1,0 +1,180 @@
+#include "vtab/registry.h"
+
+#include <unistd.h>
+
+#include <algorithm>
+#include <utility>
+#include <vector>
+
+#include "absl/strings/str_cat.h"
+#include "engine/format/status_macros.h"
+
+namespace nori {
+namespace {
+
+std::string ParentOf(const std::string& path) {
+  const size_t slash = path.find_last_of('/');
+  if (slash == std::string::npos) return ".";
+  return slash == 0 ? "/" : path.substr(0, slash);
+}
+
+absl::Status RemoveTree(FileSystem* files, const std::string& directory) {
+  NORI_ASSIGN_OR_RETURN(const std::vector<std::string> names,
+                        files->ListDirectory(directory));
+  for (const std::string& name : names) {
+    const std::string path = JoinPath(directory, name);
+    NORI_ASSIGN_OR_RETURN(const bool is_directory, files->IsDirectory(path));
+    NORI_RETURN_IF_ERROR(is_directory ? RemoveTree(files, path)
+                                      : files->RemoveFile(path));
+  }
+  return files->RemoveDirectory(directory);
+}
+
+}  // namespace
+
+SharedEngine::SharedEngine(std::unique_ptr<MemoryFileSystem> memory,
+                           std::unique_ptr<Engine> engine)
+    : memory_(std::move(memory)),
+      engine_(std::move(engine)),
+      mixed_(engine_->LastMixed()) {}
+
+uint64_t SharedEngine::AllocateTableId(uint64_t wanted) {
+  absl::MutexLock lock(&mutex_);
+  const uint64_t id = std::max(wanted, next_table_id_);
+  next_table_id_ = id + 1;
+  return id;
+}
+
+std::optional<int64_t> SharedEngine::MaxRowid(uint64_t table_id) const {
+  absl::MutexLock lock(&mutex_);
+  const auto found = max_rowids_.find(table_id);
+  if (found == max_rowids_.end()) return std::nullopt;
+  return found->second;
+}
+
+void SharedEngine::SetMaxRowid(uint64_t table_id,
+                               std::optional<int64_t> rowid) {
+  absl::MutexLock lock(&mutex_);
+  if (rowid) {
+    max_rowids_[table_id] = *rowid;
+  } else {
+    max_rowids_.erase(table_id);
+  }
+}
+
+EngineRegistry& EngineRegistry::Instance() {
+  static EngineRegistry* const registry = new EngineRegistry;
+  return *registry;
+}
+
+SharedEngineRef EngineRegistry::Share(const FileIdentity& key,
+                                      std::unique_ptr<SharedEngine> engine) {
+  const pid_t owner = getpid();
+  SharedEngineRef shared(
+      engine.release(), [this, key, owner](SharedEngine* last) {
+        // In a forked child the engine's threads do not exist and its locks may
+        // be held by them: it can only be left alone.
+        if (getpid() == owner) Release(key, last);
+      });
+  by_directory_[key] = {shared};
+  return shared;
+}
+
+void EngineRegistry::Release(const FileIdentity& key, SharedEngine* engine) {
+  absl::MutexLock lock(&mutex_);
+  // Closed before the entry goes, so that whoever opens it next finds the
+  // directory free.
+  delete engine;
+  by_directory_.erase(key);
+  closed_.SignalAll();
+}
+
+absl::StatusOr<SharedEngineRef> EngineRegistry::Open(
+    const OpenRequest& request) {
+  FileSystem* const files = request.options.file_system;
+  if (!files->Exists(request.directory)) {
+    if (!request.create) {
+      return absl::NotFoundError(absl::StrCat(
+          "the directory ", request.directory,
+          " is missing: it holds the rows of this database's nori tables and "
+          "belongs beside the database file; put it back, or DROP the tables"));
+    }
+    NORI_RETURN_IF_ERROR(files->CreateDirectory(request.directory));
+    NORI_RETURN_IF_ERROR(files->SyncDirectory(ParentOf(request.directory)));
+  }
+  NORI_ASSIGN_OR_RETURN(const FileIdentity key,
+                        files->Identity(request.directory));
+  absl::MutexLock lock(&mutex_);
+  for (auto it = by_directory_.find(key); it != by_directory_.end();
+       it = by_directory_.find(key)) {
+    if (SharedEngineRef shared = it->second.engine.lock()) return shared;
+    closed_.Wait(&mutex_);  // its last user is about to close it
+  }
+  Options options = request.options;
+  options.create_if_missing = request.create;
+  NORI_ASSIGN_OR_RETURN(
+      std::unique_ptr<Engine> engine,
+      Engine::Open(options, request.directory, request.context));
+  return Share(key,
+               std::make_unique<SharedEngine>(nullptr, std::move(engine)));
+}
+
+absl::Status EngineRegistry::SetAside(const std::string& directory) {
+  FileSystem* const files = PosixFileSystem();
+  if (!files->Exists(directory)) return absl::OkStatus();
+  NORI_ASSIGN_OR_RETURN(const FileIdentity key, files->Identity(directory));
+  absl::MutexLock lock(&mutex_);
+  if (by_directory_.contains(key)) {
+    return absl::UnavailableError(absl::StrCat(
+        directory, " is in use by another database of this process"));
+  }
+  NORI_ASSIGN_OR_RETURN(const std::vector<std::string> names,
+                        files->ListDirectory(directory));
+  bool empty = names.empty();
+  if (!empty) {
+    Options options;
+    options.create_if_missing = false;
+    options.background = BackgroundMode::kManual;
+    const auto engine = Engine::Open(options, directory, {});
+    // Another process at work in it is the one reason not to touch it; an
+    // engine that cannot be opened is set aside for whoever can mend it.
+    if (absl::IsUnavailable(engine.status())) return engine.status();
+    empty = engine.ok() && (*engine)->LastSequence() == 0;
+  }
+  if (empty) return RemoveTree(files, directory);
+  for (int i = 1;; ++i) {
+    const std::string target = absl::StrCat(directory, ".old-", i);
+    if (files->Exists(target)) continue;
+    NORI_RETURN_IF_ERROR(files->RenameFile(directory, target));
+    return files->SyncDirectory(ParentOf(directory));
+  }
+}
+
+absl::StatusOr<SharedEngineRef> EngineRegistry::CreateInMemory(
+    const Options& options) {
+  auto memory = std::make_unique<MemoryFileSystem>();
+  Options in_memory = options;
+  in_memory.file_system = memory.get();
+  in_memory.create_if_missing = true;
+  NORI_ASSIGN_OR_RETURN(std::unique_ptr<Engine> engine,
+                        Engine::Open(in_memory, "/nori"));
+  const pid_t owner = getpid();
+  SharedEngineRef shared(
+      new SharedEngine(std::move(memory), std::move(engine)),
+      [owner](SharedEngine* last) {
+        if (getpid() == owner) delete last;
+      });
+  absl::MutexLock lock(&mutex_);
+  std::erase_if(in_memory_,
+                [](const auto& entry) { return entry.second.expired(); });
+  in_memory_[shared->engine()->identity()] = shared;
+  return shared;
+}
+
+SharedEngineRef EngineRegistry::FindInMemory(const std::string& identity) {
+  absl::MutexLock lock(&mutex_);
+  const auto found = in_memory_.find(identity);
+  return found == in_memory_.end() ? nullptr : found->second.lock();
+}
+
+}  // namespace nori

@@ -1,0 +1,69 @@
+// How a row of a table becomes an engine entry and back.
+//
+// The engine key is the table's prefix and then the rowid or the key columns.
+// The engine value is a record with one place per column, a rowid alias left
+// out; a key column that the key gives back exactly is NULL in it.
+
+#ifndef NORI_VTAB_ROW_H_
+#define NORI_VTAB_ROW_H_
+
+#include <cstdint>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "absl/status/status.h"
+#include "absl/types/span.h"
+#include "vtab/record.h"
+#include "vtab/schema.h"
+#include "vtab/sqlite.h"
+#include "vtab/value.h"
+
+namespace nori {
+
+// A table's schema with what coding its rows needs. Immutable but for `prefix`,
+// which is set once the table's id is known.
+struct RowLayout {
+  explicit RowLayout(TableSchema table_schema);
+
+  // Encodes the key of a row, without the prefix. `values` has one value per
+  // column. REQUIRES: the table has no rowids.
+  void AppendKey(absl::Span<const Value> values, std::string* dst) const;
+  void AppendRecord(absl::Span<const Value> values, std::string* dst) const;
+
+  TableSchema schema;
+  std::string prefix;         // of every engine key of the table
+  std::string prefix_end;     // the smallest string above all of them
+  std::vector<int> key_position;  // by column; -1: not in the key
+};
+
+// One stored row. Reusable without allocation. Not thread-safe.
+class RowView {
+ public:
+  explicit RowView(const RowLayout* layout) : layout_(layout) {}
+
+  // `key` is a whole engine key of the table. Both must outlive reads.
+  absl::Status Reset(std::string_view key, std::string_view value);
+  // Views point into the row or into this object, until the next Reset.
+  absl::StatusOr<Value> Column(int column);
+  // REQUIRES: the table has rowids.
+  absl::StatusOr<int64_t> Rowid() const;
+  // The key without the table's prefix.
+  std::string_view key() const { return key_; }
+
+ private:
+  const RowLayout* const layout_;
+  std::string_view key_;
+  RecordReader record_;
+  std::vector<std::string> scratch_;  // by key position
+};
+
+// The value of an argument from SQLite; views live as long as the argument is
+// not converted.
+Value ValueOfSqlite(sqlite3_value* argument);
+// Makes `value` the result of a callback, copying it.
+void ResultOfValue(sqlite3_context* context, const Value& value);
+
+}  // namespace nori
+
+#endif  // NORI_VTAB_ROW_H_

@@ -1,0 +1,118 @@
+// A nori table as one connection sees it, and its cursors.
+
+#ifndef NORI_VTAB_VIRTUAL_TABLE_H_
+#define NORI_VTAB_VIRTUAL_TABLE_H_
+
+#include <cstdint>
+#include <memory>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "absl/status/status.h"
+#include "engine/engine.h"
+#include "vtab/connection.h"
+#include "vtab/database.h"
+#include "vtab/row.h"
+#include "vtab/schema.h"
+#include "vtab/sqlite.h"
+
+namespace nori {
+
+// What sqlite3_declare_vtab has made known. The engine is opened at first use,
+// so that a table whose engine is missing can still be dropped.
+struct VirtualTable : sqlite3_vtab {
+  VirtualTable(std::shared_ptr<Database> db, TableSchema table_schema,
+               std::string table_name);
+  ~VirtualTable();
+
+  // Opens the engine and finds the table in nori_state.
+  absl::Status EnsureOpen();
+  // Sets the id of a table just created.
+  void SetId(uint64_t table_id);
+
+  bool has_rowid() const { return layout.schema.identity != RowIdentity::kKey; }
+  // Columns that the planner can seek by: the key's, or the rowid.
+  size_t key_columns() const {
+    return has_rowid() ? 1 : layout.schema.key.size();
+  }
+  // Estimated rows, refreshed when the engine has grown much since the last.
+  uint64_t EstimatedRows();
+
+  std::shared_ptr<Database> database;
+  std::string name;
+  uint64_t id = 0;  // 0: not yet looked up
+  RowLayout layout;
+
+ private:
+  uint64_t estimated_rows_ = 0;
+  SequenceNumber estimated_at_ = 0;
+  bool estimated_ = false;
+};
+
+// How xBestIndex tells xFilter what to do, in idxNum. Arguments come in this
+// order: one per equality, then the lower bound, then the upper.
+struct Plan {
+  int equalities = 0;  // leading key columns
+  bool has_lower = false, lower_strict = false;
+  bool has_upper = false, upper_strict = false;
+  bool reverse = false;
+  // ORDER BY was left to the scan because the columns with equalities do not
+  // vary in it.
+  bool relies_on_equalities = false;
+
+  int Encode() const;
+  static Plan Decode(int number);
+};
+
+// One scan or lookup.
+class Cursor : public sqlite3_vtab_cursor {
+ public:
+  explicit Cursor(VirtualTable* table)
+      : sqlite3_vtab_cursor{}, table_(table), row_(&table->layout) {}
+  ~Cursor();
+
+  absl::Status Open();
+  absl::Status Filter(int plan_number, int argc, sqlite3_value** argv);
+  absl::Status Next();
+  bool Eof() const { return eof_; }
+  absl::Status Column(sqlite3_context* context, int column);
+  absl::Status Rowid(sqlite3_int64* rowid);
+
+ private:
+  // Turns the arguments into `bounds_`; false if no row can match.
+  bool BindRowid(const Plan& plan, sqlite3_value** argv);
+  bool BindKey(const Plan& plan, sqlite3_value** argv);
+  bool BindRange(const Plan& plan, sqlite3_value** argv);
+  absl::Status LookUp();
+  absl::Status Scan();
+  // After a move: finds out whether there is a row.
+  absl::Status Settle();
+  absl::Status ParseRow();
+
+  VirtualTable* const table_;
+  bool opened_ = false;
+  bool eof_ = true;
+  bool reverse_ = false;
+  bool point_ = false;  // bounds_.begin is the whole key of the only candidate
+  bool row_parsed_ = false;
+  SnapshotRef view_;
+  KeyRange bounds_;
+  std::unique_ptr<Iterator> iterator_;
+  PinnedValue pinned_;
+  RowView row_;
+};
+
+// Callbacks of the module, by file.
+// planner.cc
+int BestIndex(sqlite3_vtab* table, sqlite3_index_info* info) noexcept;
+// update.cc
+int Update(sqlite3_vtab* table, int argc, sqlite3_value** argv,
+           sqlite3_int64* rowid) noexcept;
+
+// Makes the module `nori` known to a connection, which owns `connection`.
+int RegisterModule(sqlite3* db, Connection* connection);
+
+}  // namespace nori
+
+#endif  // NORI_VTAB_VIRTUAL_TABLE_H_
