@@ -10,8 +10,8 @@ step_result=""
 log_folder=build/test-logs
 
 # count_log LOG STATUS: what a step's output says of itself: sets step_passed
-# and step_failed. Understands ctest's summary and a closing 'N passed, N
-# failed'; any other step counts as one.
+# and step_failed. Understands ctest's summary, a closing 'N passed, N failed',
+# and lines 'ok NAME' and 'FAIL NAME'; any other step counts as one.
 count_log() {
   local log=$1 status=$2 line
   step_passed=0
@@ -23,6 +23,9 @@ count_log() {
     [[ $line ]]; then
     step_failed=$(sed -E 's/.*passed, ([0-9]+) tests? failed.*/\1/' <<<"$line")
     step_passed=$(($(sed -E 's/.*out of ([0-9]+).*/\1/' <<<"$line") - step_failed))
+  elif grep -qE '^(ok|FAIL) +[^ ]+$' "$log"; then
+    step_passed=$(grep -cE '^ok +[^ ]+$' "$log")
+    step_failed=$(grep -cE '^FAIL +[^ ]+$' "$log")
   elif ((status == 0)); then
     step_passed=1
   fi
