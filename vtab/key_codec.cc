@@ -204,6 +204,15 @@ bool DecodeFraction(const NumberShape& shape, std::string_view input,
   return true;
 }
 
+// Reads the magnitude of a number without a fraction.
+bool WholeMagnitude(const NumberShape& shape, uint64_t* magnitude) {
+  if (shape.first >= kHugeReal || !IsMinimal(shape)) return false;
+  *magnitude = shape.payload;
+  if (shape.first == kEightBytes) return true;
+  *magnitude /= 2;
+  return (shape.payload & 1) == 0;
+}
+
 bool DecodeNumber(std::string_view* input, bool descending, Value* value,
                   bool* exact) {
   NumberShape shape;
@@ -211,19 +220,26 @@ bool DecodeNumber(std::string_view* input, bool descending, Value* value,
   const std::string_view whole_input = *input;
   input->remove_prefix(shape.size);
   if (shape.first == kHugeReal) return DecodeHugeReal(shape, value, exact);
-  if (!IsMinimal(shape)) return false;
-  uint64_t magnitude = shape.payload;
-  if (shape.first != kEightBytes) {
-    if ((shape.payload & 1) != 0) {
-      return DecodeFraction(shape, whole_input, value, exact);
-    }
-    magnitude /= 2;
+  uint64_t magnitude;
+  if (!WholeMagnitude(shape, &magnitude)) {
+    return IsMinimal(shape) && DecodeFraction(shape, whole_input, value, exact);
   }
   if (magnitude > kTwoTo63 - (shape.is_negative ? 0 : 1)) return false;
   if (shape.is_negative && magnitude == 0) return false;
   *value = Value::Integer(
       static_cast<int64_t>(shape.is_negative ? 0 - magnitude : magnitude));
   *exact = false;
+  return true;
+}
+
+// An id of EncodeIndexPrefix.
+bool DecodeId(std::string_view* input, uint64_t* id) {
+  NumberShape shape;
+  if (input->empty() || !ParseNumberShape(*input, false, &shape) ||
+      shape.is_negative || !WholeMagnitude(shape, id)) {
+    return false;
+  }
+  input->remove_prefix(shape.size);
   return true;
 }
 
@@ -455,6 +471,17 @@ void EncodeIndexPrefix(uint64_t table_id, uint32_t index_id, std::string* dst) {
   EncodeMagnitude(index_id, false, dst);
 }
 
+bool DecodeIndexPrefix(std::string_view* input, uint64_t* table_id,
+                       uint32_t* index_id) {
+  uint64_t index;
+  if (!DecodeId(input, table_id) || !DecodeId(input, &index) ||
+      index > std::numeric_limits<uint32_t>::max()) {
+    return false;
+  }
+  *index_id = static_cast<uint32_t>(index);
+  return true;
+}
+
 void EncodeRowid(int64_t rowid, std::string* dst) {
   EncodeInteger(rowid, false, dst);
 }
@@ -468,16 +495,6 @@ bool DecodeRowid(std::string_view* input, int64_t* rowid) {
     return false;
   }
   *rowid = value.integer;
-  return true;
-}
-
-bool DecodeIndexPrefix(std::string_view* input, uint64_t* table_id,
-                       uint32_t* index_id) {
-  int64_t table, index;
-  if (!DecodeRowid(input, &table) || !DecodeRowid(input, &index)) return false;
-  if (table < 0 || index < 0 || index > UINT32_MAX) return false;
-  *table_id = static_cast<uint64_t>(table);
-  *index_id = static_cast<uint32_t>(index);
   return true;
 }
 

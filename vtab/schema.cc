@@ -9,6 +9,10 @@ namespace {
 // Whether `type` reads back as the same declared type without quotes.
 bool IsPlainType(std::string_view type) {
   const std::vector<SqlToken> tokens = TokenizeSql(type);
+  // ALWAYS at the end would be dropped (see the parser of types).
+  if (tokens.size() >= 2 && tokens[tokens.size() - 2].IsWord("ALWAYS")) {
+    return false;
+  }
   size_t i = 0;
   while (tokens[i].type == SqlTokenType::kWord &&
          IsSqlTypeWord(tokens[i].text)) {

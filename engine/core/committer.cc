@@ -80,7 +80,8 @@ absl::Status Committer::RestartLog() {
   NORI_RETURN_IF_ERROR(flush_all_());
   NORI_ASSIGN_OR_RETURN(std::unique_ptr<LogWriter> log,
                         LogWriter::Create(LogOptionsFor(options_, directory_),
-                                          next_segment, LogPosition{}));
+                                          next_segment,
+                                          LogPosition{next_segment, 0}));
   absl::MutexLock lock(&log_mutex_);
   log_ = std::move(log);
   log_error_ = absl::OkStatus();

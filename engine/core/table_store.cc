@@ -30,7 +30,12 @@ absl::StatusOr<TableRef> TableStore::Open(const TableMeta& meta) {
     absl::MutexLock lock(&mutex_);
     auto it = open_.find(meta.number);
     if (it != open_.end()) {
-      if (TableRef table = it->second.table.lock()) return table;
+      TableRef table = it->second.table.lock();
+      // A spilled table gets its place in the order of commits only at commit;
+      // before that it is read with the transaction's own numbers.
+      if (table != nullptr && table->meta.sequence_base == meta.sequence_base) {
+        return table;
+      }
     }
   }
   const std::string path = PathOf(meta.number);
@@ -50,22 +55,25 @@ absl::StatusOr<TableRef> TableStore::Open(const TableMeta& meta) {
   auto* table = new Table{meta, std::move(reader)};
   TableRef ref(table, [this, obsolete](const Table* t) {
     const uint64_t number = t->meta.number;
+    const bool remove_file = obsolete->load();
+    Forget(number, t);
     delete t;
-    Forget(number, obsolete->load());
+    if (remove_file) RemoveTable(number);
   });
   absl::MutexLock lock(&mutex_);
-  open_[meta.number] = {ref, std::move(obsolete)};
+  open_[meta.number] = {ref, table, std::move(obsolete)};
   return ref;
 }
 
-void TableStore::Forget(uint64_t number, bool remove_file) {
-  {
-    absl::MutexLock lock(&mutex_);
-    auto it = open_.find(number);
-    if (it != open_.end() && it->second.table.expired()) open_.erase(it);
-  }
-  if (!remove_file) return;
+void TableStore::Forget(uint64_t number, const Table* table) {
+  absl::MutexLock lock(&mutex_);
+  auto it = open_.find(number);
+  if (it != open_.end() && it->second.address == table) open_.erase(it);
+}
+
+void TableStore::RemoveTable(uint64_t number) {
   cache_->EraseFile(number);
+  // A failure leaves an orphan, which the next open removes.
   (void)fs_->RemoveFile(PathOf(number));
 }
 

@@ -53,9 +53,11 @@ class TableStore {
  private:
   struct OpenTable {
     std::weak_ptr<const Table> table;
+    const Table* address = nullptr;  // tells it from a later one of the number
     std::shared_ptr<std::atomic<bool>> obsolete;
   };
-  void Forget(uint64_t number, bool remove_file) ABSL_LOCKS_EXCLUDED(mutex_);
+  void Forget(uint64_t number, const Table* table) ABSL_LOCKS_EXCLUDED(mutex_);
+  void RemoveTable(uint64_t number);
 
   FileSystem* const fs_;
   const std::string directory_;

@@ -368,6 +368,15 @@ TEST(KeyCodecTest, IndexPrefixesOrderAndDelimitThemselves) {
   for (auto& [ids, bytes] : prefixes) {
     EncodeIndexPrefix(ids.first, ids.second, &bytes);
     ASSERT_GE(static_cast<uint8_t>(bytes[0]), 0x80);
+    std::string_view input = bytes;
+    uint64_t table;
+    uint32_t index;
+    ASSERT_TRUE(DecodeIndexPrefix(&input, &table, &index));
+    ASSERT_EQ(table, ids.first);
+    ASSERT_EQ(index, ids.second);
+    ASSERT_TRUE(input.empty());
+    input = std::string_view(bytes).substr(0, bytes.size() - 1);
+    ASSERT_FALSE(DecodeIndexPrefix(&input, &table, &index));
   }
   for (size_t i = 1; i < prefixes.size(); ++i) {
     if (prefixes[i - 1].first == prefixes[i].first) continue;
@@ -375,6 +384,24 @@ TEST(KeyCodecTest, IndexPrefixesOrderAndDelimitThemselves) {
     ASSERT_FALSE(prefixes[i].second.starts_with(prefixes[i - 1].second));
   }
   EXPECT_EQ(prefixes.front().second.size(), 2u);
+}
+
+TEST(KeyCodecTest, MalformedIndexPrefixesAreRefused) {
+  std::vector<std::string> prefixes = {"", "\x05", "x"};
+  for (const Value& value :
+       {Value::Integer(-1), Value::Real(1.5), Value::Real(1e300),
+        Value::Text("a"), Value::Integer(int64_t{1} << 32)}) {
+    prefixes.push_back("\x81" + Encode(value, kOrders[0]));
+    std::string& prefix = prefixes.emplace_back();
+    EncodeIndexPrefix(1, 0, &prefix);
+    prefix = prefix.substr(0, 1) + Encode(value, kOrders[0]);
+  }
+  for (const std::string& prefix : prefixes) {
+    std::string_view input = prefix;
+    uint64_t table;
+    uint32_t index;
+    EXPECT_FALSE(DecodeIndexPrefix(&input, &table, &index)) << Hex(prefix);
+  }
 }
 
 TEST(KeyCodecTest, PrefixSuccessor) {
