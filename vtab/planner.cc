@@ -193,7 +193,9 @@ class Planner {
     info_->orderByConsumed = 1;
     plan_.reverse = direction < 0;
     plan_.relies_on_equalities = relies;
-    if (plan_.reverse) absl::StrAppend(&description_, " DESC");
+    if (plan_.reverse) {
+      absl::StrAppend(&description_, description_.empty() ? "" : " ", "DESC");
+    }
   }
 
   void Estimate() {

@@ -1,0 +1,62 @@
+// Random tables and statements that an ordinary table and a nori table must
+// answer alike.
+
+#ifndef NORI_TESTS_VTAB_STATEMENT_GENERATOR_H_
+#define NORI_TESTS_VTAB_STATEMENT_GENERATOR_H_
+
+#include <random>
+#include <string>
+#include <vector>
+
+namespace nori {
+
+class StatementGenerator {
+ public:
+  explicit StatementGenerator(uint64_t seed) : random_(seed) {}
+
+  // Draws a new table definition for the table t. Both statements have the same
+  // columns and the same key.
+  void NewTable();
+  const std::string& native_sql() const { return native_sql_; }
+  const std::string& nori_sql() const { return nori_sql_; }
+
+  struct Statement {
+    std::string sql;
+    bool ordered = true;  // rows must come in the same order
+  };
+  Statement Next();
+
+  // A full listing, in key order or against it.
+  std::string Listing(bool descending) const;
+
+  size_t Uniform(size_t n) {
+    return std::uniform_int_distribution<size_t>(0, n - 1)(random_);
+  }
+
+ private:
+  bool OneIn(size_t n) { return Uniform(n) == 0; }
+  std::string Value();
+  std::string ColumnName() { return columns_[Uniform(columns_.size())]; }
+  // A column; or the rowid, if there is one.
+  std::string Term();
+  std::string Condition(int depth);
+  std::string Expression();
+  std::string Insert();
+  std::string Update();
+  std::string Delete();
+  Statement Select();
+  std::string Transaction();
+  std::string ConflictClause();
+
+  std::mt19937_64 random_;
+  std::vector<std::string> columns_;
+  std::vector<std::string> key_;  // column names; empty: rowid
+  std::vector<bool> key_descending_;
+  bool has_rowid_ = true;
+  std::string alias_;  // the rowid's alias, or empty
+  std::string native_sql_, nori_sql_;
+};
+
+}  // namespace nori
+
+#endif  // NORI_TESTS_VTAB_STATEMENT_GENERATOR_H_
