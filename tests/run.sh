@@ -78,6 +78,7 @@ case ${1-} in
     finish
     ;;
   --full)
+    without_aslr tests/run.sh --full
     run_quick
     . tests/full.sh
     run_full

@@ -80,3 +80,12 @@ build_preset() {
   shift
   cmake --preset "$preset" && cmake --build --preset "$preset" -j"$(nproc)" --target "$@"
 }
+
+# without_aslr SCRIPT [ARGUMENT...]: starts the script anew without random
+# addresses, where that is allowed, and only once: ThreadSanitizer of gcc 12
+# does not start if the kernel spreads addresses too widely.
+without_aslr() {
+  if [[ -z ${NORI_WITHOUT_ASLR-} ]] && setarch "$(uname -m)" -R true 2>/dev/null; then
+    NORI_WITHOUT_ASLR=1 exec setarch "$(uname -m)" -R bash "$@"
+  fi
+}
