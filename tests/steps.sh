@@ -74,11 +74,12 @@ ctest_in() {
     --output-on-failure "$@"
 }
 
-# build_preset PRESET TARGET...: configures and builds the targets.
+# build_preset PRESET TARGET...: configures and builds the targets; goes on after
+# an error, to show all of them.
 build_preset() {
   local preset=$1
   shift
-  cmake --preset "$preset" && cmake --build --preset "$preset" -j"$(nproc)" --target "$@"
+  cmake --preset "$preset" && cmake --build --preset "$preset" -j"$(nproc)" --target "$@" -- -k 0
 }
 
 # without_aslr SCRIPT [ARGUMENT...]: starts the script anew without random
