@@ -1,3 +1,4 @@
+# shellcheck shell=bash
 # Functions to run checks one after the other, to count them, and to end with
 # the line 'N passed, N failed'. Sourced by tests/run.sh and .ci/run.
 
@@ -9,8 +10,8 @@ step_result=""
 log_folder=build/test-logs
 
 # count_log LOG STATUS: what a step's output says of itself: sets step_passed
-# and step_failed. Understands ctest's summary and a closing 'N passed, N
-# failed'; any other step counts as one.
+# and step_failed. Understands ctest's summary, a closing 'N passed, N failed',
+# and lines 'ok NAME' and 'FAIL NAME'; any other step counts as one.
 count_log() {
   local log=$1 status=$2 line
   step_passed=0
@@ -22,6 +23,9 @@ count_log() {
     [[ $line ]]; then
     step_failed=$(sed -E 's/.*passed, ([0-9]+) tests? failed.*/\1/' <<<"$line")
     step_passed=$(($(sed -E 's/.*out of ([0-9]+).*/\1/' <<<"$line") - step_failed))
+  elif grep -qE '^(ok|FAIL) +[^ ]+$' "$log"; then
+    step_passed=$(grep -cE '^ok +[^ ]+$' "$log")
+    step_failed=$(grep -cE '^FAIL +[^ ]+$' "$log")
   elif ((status == 0)); then
     step_passed=1
   fi
@@ -60,16 +64,29 @@ finish() {
   exit 0
 }
 
-# ctest_in BUILD_FOLDER [ARGUMENT...]: runs tests; finding none is a failure.
+# ctest_in BUILD_FOLDER [ARGUMENT...]: runs tests; finding none is a failure, as
+# is one that takes longer than $test_timeout seconds.
+test_timeout=900
 ctest_in() {
   local folder=$1
   shift
-  ctest --test-dir "$folder" -j2 --no-tests=error --output-on-failure "$@"
+  ctest --test-dir "$folder" -j2 --timeout "$test_timeout" --no-tests=error \
+    --output-on-failure "$@"
 }
 
-# build_preset PRESET TARGET...: configures and builds the targets.
+# build_preset PRESET TARGET...: configures and builds the targets; goes on after
+# an error, to show all of them.
 build_preset() {
   local preset=$1
   shift
-  cmake --preset "$preset" && cmake --build --preset "$preset" -j"$(nproc)" --target "$@"
+  cmake --preset "$preset" && cmake --build --preset "$preset" -j"$(nproc)" --target "$@" -- -k 0
+}
+
+# without_aslr SCRIPT [ARGUMENT...]: starts the script anew without random
+# addresses, where that is allowed, and only once: ThreadSanitizer of gcc 12
+# does not start if the kernel spreads addresses too widely.
+without_aslr() {
+  if [[ -z ${NORI_WITHOUT_ASLR-} ]] && setarch "$(uname -m)" -R true 2>/dev/null; then
+    NORI_WITHOUT_ASLR=1 exec setarch "$(uname -m)" -R bash "$@"
+  fi
 }

@@ -16,6 +16,7 @@
 
 #include "absl/base/thread_annotations.h"
 #include "absl/synchronization/mutex.h"
+#include "absl/types/span.h"
 #include "engine/format/entry_iterator.h"
 #include "engine/format/internal_key.h"
 #include "engine/format/range_tombstone.h"
@@ -40,6 +41,12 @@ class Memtable {
   // (user_key, sequence) is there; kind is kPut or kDelete. Copies both views.
   void Add(SequenceNumber sequence, EntryKind kind, std::string_view user_key,
            std::string_view value, Hint* hint = nullptr);
+
+  // Prepares the insertion of these keys, which must ascend: see
+  // SkipList::Prefetch. REQUIRES: writer's turn.
+  void Prefetch(absl::Span<const std::string_view> user_keys) const {
+    list_.Prefetch(user_keys);
+  }
 
   // Inserts a range tombstone for [begin, end), which is without effect if
   // begin >= end. Copies both views. REQUIRES: writer's turn.

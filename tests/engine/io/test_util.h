@@ -57,13 +57,14 @@ class TempDirectory {
   std::string path_;
 };
 
-// A fresh seed, or that of NORI_SEED; printed so that a run can be repeated.
+// A fresh seed, or that of NORI_TEST_SEED; printed so that a run can be
+// repeated.
 inline uint64_t TestSeed() {
   uint64_t seed = std::random_device{}();
-  if (const char* fixed = ::getenv("NORI_SEED")) {
+  if (const char* fixed = ::getenv("NORI_TEST_SEED")) {
     seed = ::strtoull(fixed, nullptr, 10);
   }
-  std::cout << "NORI_SEED=" << seed << std::endl;
+  std::cout << "NORI_TEST_SEED=" << seed << std::endl;
   return seed;
 }
 
