@@ -47,6 +47,9 @@ absl::Status VirtualTable::EnsureOpen() {
 }
 
 uint64_t VirtualTable::EstimatedRows() {
+  // Of an error here SQLite would pass on the message and drop the code; xOpen
+  // reports it whole.
+  if (!EnsureOpen().ok()) return 1;
   const SequenceNumber now = database->engine()->LastSequence();
   const uint64_t slack = std::max<uint64_t>(1000, estimated_rows_ / 8);
   if (!estimated_ || now - estimated_at_ > slack) {

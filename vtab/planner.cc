@@ -282,9 +282,6 @@ Plan Plan::Decode(int number) {
 int BestIndex(sqlite3_vtab* base, sqlite3_index_info* info) noexcept {
   return Guarded([&] {
     auto* table = static_cast<VirtualTable*>(base);
-    if (const absl::Status status = table->EnsureOpen(); !status.ok()) {
-      return ReportStatus(table, status);
-    }
     return Planner(table, info).Run();
   });
 }
