@@ -157,12 +157,10 @@ absl::Status Committer::CommitGroup(
     const std::vector<CommitQueue::Write>& group) {
   NORI_RETURN_IF_ERROR(Writable());
   uint64_t bytes = 0;
-  Durability durability = Durability::kNone;
   std::vector<std::vector<Change>> changes(group.size());
   for (size_t i = 0; i < group.size(); ++i) {
     NORI_ASSIGN_OR_RETURN(changes[i], NormaliseChanges(group[i].batch->rep()));
     bytes += group[i].batch->bytes();
-    durability = std::max(durability, group[i].durability);
   }
   NORI_RETURN_IF_ERROR(controller_->Throttle(bytes));
   NORI_RETURN_IF_ERROR(RotateIfFull(bytes, /*may_wait=*/true));
@@ -176,7 +174,7 @@ absl::Status Committer::CommitGroup(
     parts.push_back(lengths[i]);
     parts.push_back(group[i].batch->rep());
   }
-  NORI_RETURN_IF_ERROR(Append(parts, durability));
+  NORI_RETURN_IF_ERROR(Append(parts, Durability::kNone));
 
   const ReadViewRef view = state_->view();
   const MemLayer& active = view->layers().front();
