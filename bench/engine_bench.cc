@@ -53,6 +53,8 @@ po::options_description Describe(Settings* s) {
       "directory for the data: one folder a store, deleted afterwards");
   add("seed", po::value(&s->workload.seed)->default_value(1),
       "seed of keys and values; round r adds 1000 r");
+  add("reads", po::value(&s->workload.reads)->default_value(0),
+      "lookups of a get or mixed phase; 0: rows / 4");
   add("seconds", po::value(&s->workload.seconds)->default_value(3),
       "length of the concurrent and the durable phases");
   add("batch", po::value(&s->workload.batch_rows)->default_value(1000),

@@ -81,7 +81,7 @@ void EngineRun::Run() {
   LoadRandom();
   const uint32_t n = options_.rows;
   const uint64_t seed = options_.seed;
-  const size_t reads = std::max<size_t>(n / 4, 1000);
+  const size_t reads = Reads();
   Phase("overwrite_uniform",
         [&] { Overwrite("overwrite uniform", Uniform(n, n, seed + 1)); });
   Phase("overwrite_zipf",
@@ -194,9 +194,7 @@ void EngineRun::ScanFull() {
 }
 
 void EngineRun::Mixed(const std::string& name, int percent_reads) {
-  const Rows rows =
-      Zipf(options_.rows, std::max<size_t>(options_.rows / 4, 1000),
-           options_.seed + 7);
+  const Rows rows = Zipf(options_.rows, Reads(), options_.seed + 7);
   std::vector<bool> is_read(rows.size());
   Rng rng(options_.seed + 8);
   for (size_t i = 0; i < rows.size(); ++i) {

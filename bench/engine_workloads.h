@@ -3,6 +3,7 @@
 #ifndef NORI_BENCH_ENGINE_WORKLOADS_H_
 #define NORI_BENCH_ENGINE_WORKLOADS_H_
 
+#include <algorithm>
 #include <cstdint>
 #include <functional>
 #include <memory>
@@ -19,6 +20,7 @@ namespace nori::bench {
 struct WorkloadOptions {
   uint32_t rows = 0;
   uint32_t batch_rows = 1000;
+  size_t reads = 0;    // lookups of a get or mixed phase; 0: rows / 4
   double seconds = 3;  // of the phases that are bounded by time
   uint64_t seed = 0;
   bool statistics = false;  // print the store's own after each phase
@@ -52,6 +54,10 @@ class EngineRun {
   // Writes the rows in batches; returns rows a second.
   double WriteRows(const Rows& rows);
   void Open();
+  size_t Reads() const {
+    return options_.reads > 0 ? options_.reads
+                              : std::max<size_t>(options_.rows / 4, 1000);
+  }
   bool Selected(const std::string& name) const {
     return options_.selected.contains(name);
   }

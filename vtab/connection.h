@@ -45,8 +45,9 @@ class Connection {
                                          const std::string& name);
 
   // Makes SQLite tell the private table nori_guard when the current transaction
-  // ends or is rolled back to a savepoint; the table is made if it is not there.
-  // At once and without effect if it was already asked in this transaction.
+  // ends or is rolled back to a savepoint; the table is made if it is not
+  // there. At once and without effect if it was already asked in this
+  // transaction.
   absl::Status EnlistGuard();
   // Makes the table, if it is not there, where that costs the caller nothing.
   void PrepareGuard();

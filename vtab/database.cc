@@ -127,9 +127,8 @@ absl::Status Database::CheckOptions(
                           GetOption(engine()->options(), name));
     if (asked != actual) {
       return absl::InvalidArgumentError(absl::StrCat(
-          "the engine of this database was made with ", name, "=", actual,
-          ": ", name, "=", asked,
-          " can only be given with its first nori table"));
+          "the engine of this database was made with ", name, "=", actual, ": ",
+          name, "=", asked, " can only be given with its first nori table"));
     }
   }
   return absl::OkStatus();

@@ -72,8 +72,8 @@ class Database {
   void Savepoint(int number);
   void Release(int number);
   absl::Status RollbackTo(int number);
-  // What to write to. Begins if need be: SQLite calls no xBegin for a table that
-  // was created in the same transaction.
+  // What to write to. Begins if need be: SQLite calls no xBegin for a table
+  // that was created in the same transaction.
   absl::StatusOr<Transaction*> WriteTransaction();
   // Null outside a write transaction.
   Transaction* transaction() const { return transaction_.get(); }

@@ -92,11 +92,10 @@ absl::Status Database::PrepareAlone() {
 
 absl::Status Database::PrepareMixed() {
   NORI_ASSIGN_OR_RETURN(const DatabaseState state, state_table_.Read());
-  const uint64_t number =
-      std::max(state.last_mixed, engine()->LastMixed()) + 1;
+  const uint64_t number = std::max(state.last_mixed, engine()->LastMixed()) + 1;
   NORI_RETURN_IF_ERROR(state_table_.WriteLastMixed(number));
-  NORI_RETURN_IF_ERROR(transaction_->Prepare(PrepareMode::kHostDecides, number,
-                                             durability_));
+  NORI_RETURN_IF_ERROR(
+      transaction_->Prepare(PrepareMode::kHostDecides, number, durability_));
   prepared_mixed_ = true;
   shared_->mixed().Prepared(number, transaction_->base());
   return absl::OkStatus();
@@ -189,12 +188,13 @@ void Database::Release(int number) {
 }
 
 absl::Status Database::RollbackTo(int number) {
+  // A savepoint without a mark is older than the transaction's first change: so
+  // is the one that SQLite calls -1, the transaction itself.
   std::optional<uint64_t> mark;
-  if (const auto found = marks_.lower_bound(number); found != marks_.end()) {
+  if (const auto found = marks_.find(number); found != marks_.end()) {
     mark = found->second;
-    marks_.erase(found, marks_.end());
-    marks_[number] = mark;
   }
+  marks_.erase(marks_.upper_bound(number), marks_.end());
   if (transaction_ == nullptr) return absl::OkStatus();
   prepared_ = false;
   for (auto& [table_id, rowid] : max_rowids_) rowid = std::nullopt;

@@ -127,18 +127,19 @@ int RegisterFunctions(sqlite3* db, Connection* connection) {
   using Function = void (*)(sqlite3_context*, int, sqlite3_value**);
   int rc = sqlite3_create_function_v2(
       db, "nori_version", 0,
-      SQLITE_UTF8 | SQLITE_DETERMINISTIC | SQLITE_INNOCUOUS, nullptr, ShowVersion,
-      nullptr, nullptr, nullptr);
+      SQLITE_UTF8 | SQLITE_DETERMINISTIC | SQLITE_INNOCUOUS, nullptr,
+      ShowVersion, nullptr, nullptr, nullptr);
   const std::pair<const char*, Function> functions[] = {
-      {"nori_flush", Flush}, {"nori_compact", Compact}, {"nori_verify", Verify}};
+      {"nori_flush", Flush},
+      {"nori_compact", Compact},
+      {"nori_verify", Verify}};
   for (const auto& [name, function] : functions) {
     for (const int arguments : {0, 1}) {
       if (rc != SQLITE_OK) return rc;
       // They work on files: not for a schema's triggers and views to call.
-      rc = sqlite3_create_function_v2(db, name, arguments,
-                                      SQLITE_UTF8 | SQLITE_DIRECTONLY,
-                                      connection, function, nullptr, nullptr,
-                                      nullptr);
+      rc = sqlite3_create_function_v2(
+          db, name, arguments, SQLITE_UTF8 | SQLITE_DIRECTONLY, connection,
+          function, nullptr, nullptr, nullptr);
     }
   }
   return rc;

@@ -37,9 +37,11 @@ std::string ShowValue(const Value& value) {
     case ValueType::kReal:
       return absl::StrCat(value.real);
     case ValueType::kText:
-      return absl::StrCat("'", absl::Utf8SafeCEscape(AbslView(value.bytes)), "'");
+      return absl::StrCat("'", absl::Utf8SafeCEscape(AbslView(value.bytes)),
+                          "'");
     case ValueType::kBlob:
-      return absl::StrCat("x'", absl::BytesToHexString(AbslView(value.bytes)), "'");
+      return absl::StrCat("x'", absl::BytesToHexString(AbslView(value.bytes)),
+                          "'");
   }
   return "";
 }
@@ -58,7 +60,8 @@ std::string ShowKey(const Database& database, std::string_view key) {
       const char* separator = "";
       const TableSchema& schema = table->layout.schema;
       for (size_t i = 0; i < table->key_columns() && !rest.empty(); ++i) {
-        const KeyColumn column = table->has_rowid() ? KeyColumn{} : schema.key[i];
+        const KeyColumn column =
+            table->has_rowid() ? KeyColumn{} : schema.key[i];
         Value value;
         bool exact;
         std::string scratch;
@@ -75,7 +78,8 @@ std::string ShowKey(const Database& database, std::string_view key) {
     }
   }
   return absl::StrCat(
-      "x'", absl::BytesToHexString(AbslView(key.substr(0, kShownKeyBytes))), "'");
+      "x'", absl::BytesToHexString(AbslView(key.substr(0, kShownKeyBytes))),
+      "'");
 }
 
 absl::StatusOr<Rows> ShowTables(Database& database) {
@@ -86,8 +90,8 @@ absl::StatusOr<Rows> ShowTables(Database& database) {
     EncodeIndexPrefix(id, /*index_id=*/0, &prefix);
     const auto estimate =
         database.engine()->Estimate({prefix, PrefixSuccessor(prefix)});
-    rows.push_back({Number(id), name, Number(estimate.entries),
-                    Number(estimate.bytes)});
+    rows.push_back(
+        {Number(id), name, Number(estimate.entries), Number(estimate.bytes)});
   }
   return rows;
 }
@@ -119,14 +123,13 @@ absl::StatusOr<Rows> ShowSstables(Database& database) {
   Rows rows;
   for (const TableInfo& info : database.engine()->GetTables()) {
     const TableMeta& meta = info.meta;
-    rows.push_back({Number(meta.number), Number(meta.file_bytes),
-                    Number(meta.raw_bytes), Number(meta.entries),
-                    Number(meta.deletions), Number(meta.range_deletions),
-                    Number(meta.smallest_sequence),
-                    Number(meta.largest_sequence),
-                    ShowKey(database, meta.smallest_key),
-                    ShowKey(database, meta.largest_key),
-                    int64_t{info.l0_slices}, int64_t{info.slot_slices}});
+    rows.push_back(
+        {Number(meta.number), Number(meta.file_bytes), Number(meta.raw_bytes),
+         Number(meta.entries), Number(meta.deletions),
+         Number(meta.range_deletions), Number(meta.smallest_sequence),
+         Number(meta.largest_sequence), ShowKey(database, meta.smallest_key),
+         ShowKey(database, meta.largest_key), int64_t{info.l0_slices},
+         int64_t{info.slot_slices}});
   }
   return rows;
 }
@@ -210,8 +213,7 @@ struct ViewTable : sqlite3_vtab {
 };
 
 struct ViewCursor : sqlite3_vtab_cursor {
-  explicit ViewCursor(const ViewModule& m)
-      : sqlite3_vtab_cursor{}, module(m) {}
+  explicit ViewCursor(const ViewModule& m) : sqlite3_vtab_cursor{}, module(m) {}
   const ViewModule module;
   std::string schema;
   Rows rows;
@@ -313,8 +315,7 @@ int Column(sqlite3_vtab_cursor* base, sqlite3_context* context,
       ResultOfValue(context, Value::Text(cursor->schema));
       return SQLITE_OK;
     }
-    const Cell& cell =
-        cursor->rows[cursor->row][static_cast<size_t>(column)];
+    const Cell& cell = cursor->rows[cursor->row][static_cast<size_t>(column)];
     if (const auto* number = std::get_if<int64_t>(&cell)) {
       ResultOfValue(context, Value::Integer(*number));
     } else if (const auto* real = std::get_if<double>(&cell)) {

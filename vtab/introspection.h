@@ -6,8 +6,8 @@
 //   nori_metrics    gauges and counters
 //   nori_events     the latest events
 //
-// Each has a hidden column `schema`: SELECT * FROM nori_slots('aux'); without it
-// main is shown. A schema without nori tables shows nothing.
+// Each has a hidden column `schema`: SELECT * FROM nori_slots('aux'); without
+// it main is shown. A schema without nori tables shows nothing.
 
 #ifndef NORI_VTAB_INTROSPECTION_H_
 #define NORI_VTAB_INTROSPECTION_H_

@@ -26,14 +26,14 @@ namespace nori {
 // Thread-safe. Writers are serialised by the engine's writer lock.
 class MixedHistory {
  public:
-  // `last` is the newest mixed transaction there was when the engine was opened:
-  // a reader that ends before it cannot be served.
+  // `last` is the newest mixed transaction there was when the engine was
+  // opened: a reader that ends before it cannot be served.
   explicit MixedHistory(uint64_t last) : forgotten_(last) {}
 
   // The number is written in the host and the engine's part is prepared: a
   // reader that finds `number` in the host must wait for Published or Aborted.
-  // `before` is the engine as the transaction found it. Replaces an earlier call
-  // of the same transaction.
+  // `before` is the engine as the transaction found it. Replaces an earlier
+  // call of the same transaction.
   void Prepared(uint64_t number, SnapshotRef before);
   // The engine's part of the prepared transaction is visible.
   void Published();
@@ -62,8 +62,10 @@ class MixedHistory {
   std::atomic<int64_t> last_event_micros_{0};  // monotonic; 0: never
   absl::Mutex mutex_;
   std::deque<Entry> entries_ ABSL_GUARDED_BY(mutex_);  // ascending
-  bool prepared_ ABSL_GUARDED_BY(mutex_) = false;  // entries_.back() is undecided
-  uint64_t forgotten_ ABSL_GUARDED_BY(mutex_);  // highest number not in entries_
+  bool prepared_ ABSL_GUARDED_BY(mutex_) =
+      false;  // entries_.back() is undecided
+  uint64_t forgotten_
+      ABSL_GUARDED_BY(mutex_);  // highest number not in entries_
 };
 
 }  // namespace nori

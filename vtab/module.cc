@@ -47,13 +47,15 @@ absl::Status VirtualTable::EnsureOpen() {
 }
 
 uint64_t VirtualTable::EstimatedRows() {
+  // Of an error here SQLite would pass on the message and drop the code; xOpen
+  // reports it whole.
+  if (!EnsureOpen().ok()) return 1;
   const SequenceNumber now = database->engine()->LastSequence();
   const uint64_t slack = std::max<uint64_t>(1000, estimated_rows_ / 8);
   if (!estimated_ || now - estimated_at_ > slack) {
-    estimated_rows_ =
-        database->engine()
-            ->Estimate({layout.prefix, layout.prefix_end})
-            .entries;
+    estimated_rows_ = database->engine()
+                          ->Estimate({layout.prefix, layout.prefix_end})
+                          .entries;
     estimated_at_ = now;
     estimated_ = true;
   }
@@ -67,8 +69,9 @@ VirtualTable* TableOf(sqlite3_vtab* base) {
 }
 
 // What xCreate and xConnect have in common. On failure `*error` says why.
-absl::StatusOr<std::unique_ptr<VirtualTable>> Declare(
-    sqlite3* db, void* aux, int argc, const char* const* argv) {
+absl::StatusOr<std::unique_ptr<VirtualTable>> Declare(sqlite3* db, void* aux,
+                                                      int argc,
+                                                      const char* const* argv) {
   auto* connection = static_cast<Connection*>(aux);
   const std::vector<std::string> arguments(argv + 3, argv + argc);
   NORI_ASSIGN_OR_RETURN(TableSchema schema, ParseSchema(arguments));
@@ -158,11 +161,11 @@ int Close(sqlite3_vtab_cursor* cursor) noexcept {
   });
 }
 
-int Filter(sqlite3_vtab_cursor* cursor, int plan, const char*, int argc,
+int Filter(sqlite3_vtab_cursor* cursor, int plan, const char*, int,
            sqlite3_value** argv) noexcept {
   return Guarded([&] {
-    return ReportStatus(cursor->pVtab, static_cast<Cursor*>(cursor)->Filter(
-                                           plan, argc, argv));
+    return ReportStatus(cursor->pVtab,
+                        static_cast<Cursor*>(cursor)->Filter(plan, argv));
   });
 }
 
@@ -179,8 +182,8 @@ int Eof(sqlite3_vtab_cursor* cursor) noexcept {
 int Column(sqlite3_vtab_cursor* cursor, sqlite3_context* context,
            int column) noexcept {
   return Guarded([&] {
-    return ReportStatus(
-        cursor->pVtab, static_cast<Cursor*>(cursor)->Column(context, column));
+    return ReportStatus(cursor->pVtab,
+                        static_cast<Cursor*>(cursor)->Column(context, column));
   });
 }
 

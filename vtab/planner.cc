@@ -21,6 +21,7 @@ constexpr int kHasUpper = 1 << 14;
 constexpr int kUpperStrict = 1 << 15;
 constexpr int kReverse = 1 << 16;
 constexpr int kReliesOnEqualities = 1 << 17;
+constexpr int kMixedAffinities = 1 << 18;
 
 // The constraints usable for one key column, as indexes into aConstraint.
 struct ColumnConstraints {
@@ -111,13 +112,32 @@ class Planner {
                       : schema_.columns[static_cast<size_t>(column)].name;
   }
 
+  // Whether what is compared with a column that has no numeric affinity is
+  // known to have no affinity that would convert the column's values. Of a
+  // parameter SQLite does not tell that.
+  bool HasLiteral(int constraint, int position) const {
+    sqlite3_value* value = nullptr;
+    if (sqlite3_vtab_rhs_value(info_, constraint, &value) != SQLITE_OK) {
+      return false;
+    }
+    const KeyColumn& key = schema_.key[static_cast<size_t>(position)];
+    const int type = sqlite3_value_type(value);
+    return schema_.columns[static_cast<size_t>(key.column)].affinity !=
+               Affinity::kText ||
+           (type != SQLITE_INTEGER && type != SQLITE_FLOAT);
+  }
+
   void Use(int constraint, size_t position, const char* op) {
+    if (!IsExact(static_cast<int>(position)) &&
+        !HasLiteral(constraint, static_cast<int>(position))) {
+      plan_.mixed_affinities = true;
+    }
     auto& usage = info_->aConstraintUsage[constraint];
     usage.argvIndex = ++arguments_;
     // IS may be asked of the NULL row of an outer join, which SQLite must see.
-    usage.omit = IsExact(static_cast<int>(position)) &&
-                 info_->aConstraint[constraint].op !=
-                     SQLITE_INDEX_CONSTRAINT_IS;
+    usage.omit =
+        IsExact(static_cast<int>(position)) &&
+        info_->aConstraint[constraint].op != SQLITE_INDEX_CONSTRAINT_IS;
     absl::StrAppend(&description_, description_.empty() ? "" : " AND ",
                     ColumnName(position), op, "?");
   }
@@ -134,14 +154,14 @@ class Planner {
     const ColumnConstraints& next = constraints_[position];
     if (next.lower >= 0) {
       plan_.has_lower = true;
-      plan_.lower_strict = info_->aConstraint[next.lower].op ==
-                           SQLITE_INDEX_CONSTRAINT_GT;
+      plan_.lower_strict =
+          info_->aConstraint[next.lower].op == SQLITE_INDEX_CONSTRAINT_GT;
       Use(next.lower, position, plan_.lower_strict ? ">" : ">=");
     }
     if (next.upper >= 0) {
       plan_.has_upper = true;
-      plan_.upper_strict = info_->aConstraint[next.upper].op ==
-                           SQLITE_INDEX_CONSTRAINT_LT;
+      plan_.upper_strict =
+          info_->aConstraint[next.upper].op == SQLITE_INDEX_CONSTRAINT_LT;
       Use(next.upper, position, plan_.upper_strict ? "<" : "<=");
     }
   }
@@ -149,6 +169,9 @@ class Planner {
   bool whole_key() const {
     return plan_.equalities == static_cast<int>(constraints_.size());
   }
+
+  // Converted values of different rows may all equal one argument.
+  bool one_row() const { return whole_key() && !plan_.mixed_affinities; }
 
   // Whether the key keeps `position` in the order that ORDER BY means.
   bool OrderFits(int position) const {
@@ -165,11 +188,11 @@ class Planner {
 
   void ConsumeOrder() {
     if (info_->nOrderBy == 0) return;
-    if (whole_key()) {
+    if (one_row()) {
       info_->orderByConsumed = 1;
       return;
     }
-    int next = 0;  // first key column that no term has used
+    int next = 0;       // first key column that no term has used
     int direction = 0;  // 0: not yet known, 1: as the key, -1: against it
     bool relies = false;
     for (int i = 0; i < info_->nOrderBy; ++i) {
@@ -205,15 +228,16 @@ class Planner {
     if (whole_key()) {
       info_->estimatedRows = 1;
       info_->estimatedCost = seek;
-      info_->idxFlags = SQLITE_INDEX_SCAN_UNIQUE;
+      if (one_row()) info_->idxFlags = SQLITE_INDEX_SCAN_UNIQUE;
       return;
     }
     double rows = total;
     // Without statistics: each further equality leaves the same share, so that
     // all of them together would leave one row.
     if (plan_.equalities > 0) {
-      rows = std::pow(total, 1.0 - static_cast<double>(plan_.equalities) /
-                                       static_cast<double>(constraints_.size()));
+      rows =
+          std::pow(total, 1.0 - static_cast<double>(plan_.equalities) /
+                                    static_cast<double>(constraints_.size()));
       rows = std::max(2.0, std::min(rows, total / 4));
     }
     if (plan_.has_lower) rows /= 4;
@@ -238,7 +262,8 @@ int Plan::Encode() const {
   return equalities | (has_lower ? kHasLower : 0) |
          (lower_strict ? kLowerStrict : 0) | (has_upper ? kHasUpper : 0) |
          (upper_strict ? kUpperStrict : 0) | (reverse ? kReverse : 0) |
-         (relies_on_equalities ? kReliesOnEqualities : 0);
+         (relies_on_equalities ? kReliesOnEqualities : 0) |
+         (mixed_affinities ? kMixedAffinities : 0);
 }
 
 Plan Plan::Decode(int number) {
@@ -250,15 +275,13 @@ Plan Plan::Decode(int number) {
   plan.upper_strict = (number & kUpperStrict) != 0;
   plan.reverse = (number & kReverse) != 0;
   plan.relies_on_equalities = (number & kReliesOnEqualities) != 0;
+  plan.mixed_affinities = (number & kMixedAffinities) != 0;
   return plan;
 }
 
 int BestIndex(sqlite3_vtab* base, sqlite3_index_info* info) noexcept {
   return Guarded([&] {
     auto* table = static_cast<VirtualTable*>(base);
-    if (const absl::Status status = table->EnsureOpen(); !status.ok()) {
-      return ReportStatus(table, status);
-    }
     return Planner(table, info).Run();
   });
 }

@@ -91,8 +91,7 @@ int Rowid(sqlite3_vtab_cursor*, sqlite3_int64*) noexcept { return SQLITE_OK; }
 
 int Update(sqlite3_vtab* table, int, sqlite3_value**, sqlite3_int64*) noexcept {
   return Guarded([&] {
-    return ReportMessage(table, SQLITE_READONLY,
-                         "nori_guard holds no rows");
+    return ReportMessage(table, SQLITE_READONLY, "nori_guard holds no rows");
   });
 }
 

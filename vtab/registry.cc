@@ -70,12 +70,13 @@ EngineRegistry& EngineRegistry::Instance() {
 SharedEngineRef EngineRegistry::Share(const FileIdentity& key,
                                       std::unique_ptr<SharedEngine> engine) {
   const pid_t owner = getpid();
-  SharedEngineRef shared(
-      engine.release(), [this, key, owner](SharedEngine* last) {
-        // In a forked child the engine's threads do not exist and its locks may
-        // be held by them: it can only be left alone.
-        if (getpid() == owner) Release(key, last);
-      });
+  SharedEngineRef shared(engine.release(),
+                         [this, key, owner](SharedEngine* last) {
+                           // In a forked child the engine's threads do not
+                           // exist and its locks may be held by them: it can
+                           // only be left alone.
+                           if (getpid() == owner) Release(key, last);
+                         });
   by_directory_[key] = {shared};
   return shared;
 }
@@ -115,8 +116,7 @@ absl::StatusOr<SharedEngineRef> EngineRegistry::Open(
   NORI_ASSIGN_OR_RETURN(
       std::unique_ptr<Engine> engine,
       Engine::Open(options, request.directory, request.context));
-  return Share(key,
-               std::make_unique<SharedEngine>(nullptr, std::move(engine)));
+  return Share(key, std::make_unique<SharedEngine>(nullptr, std::move(engine)));
 }
 
 absl::Status EngineRegistry::SetAside(const std::string& directory) {
@@ -159,11 +159,10 @@ absl::StatusOr<SharedEngineRef> EngineRegistry::CreateInMemory(
   NORI_ASSIGN_OR_RETURN(std::unique_ptr<Engine> engine,
                         Engine::Open(in_memory, "/nori"));
   const pid_t owner = getpid();
-  SharedEngineRef shared(
-      new SharedEngine(std::move(memory), std::move(engine)),
-      [owner](SharedEngine* last) {
-        if (getpid() == owner) delete last;
-      });
+  SharedEngineRef shared(new SharedEngine(std::move(memory), std::move(engine)),
+                         [owner](SharedEngine* last) {
+                           if (getpid() == owner) delete last;
+                         });
   absl::MutexLock lock(&mutex_);
   std::erase_if(in_memory_,
                 [](const auto& entry) { return entry.second.expired(); });

@@ -67,7 +67,7 @@ class EngineRegistry {
   struct OpenRequest {
     Options options;
     std::string directory;
-    bool create = false;      // else kNotFound if it is not there
+    bool create = false;  // else kNotFound if it is not there
     OpenContext context;
   };
   // The engine in `directory`, opened if it is not open. An engine that is open

@@ -1,8 +1,7 @@
 #include "vtab/row.h"
 
-#include <utility>
-
 #include <new>
+#include <utility>
 
 #include "absl/container/inlined_vector.h"
 #include "absl/status/statusor.h"
@@ -72,8 +71,8 @@ absl::StatusOr<Value> RowView::Column(int column) {
   if (position < 0 || value.type != ValueType::kNull) return value;
   std::string_view input = key_;
   for (int i = 0; i < position; ++i) {
-    NORI_RETURN_IF_ERROR(SkipKeyColumn(
-        &input, schema.key[static_cast<size_t>(i)].descending));
+    NORI_RETURN_IF_ERROR(
+        SkipKeyColumn(&input, schema.key[static_cast<size_t>(i)].descending));
   }
   const KeyColumn& key_column = schema.key[static_cast<size_t>(position)];
   if (scratch_.empty()) scratch_.resize(schema.key.size());

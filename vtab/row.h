@@ -32,8 +32,8 @@ struct RowLayout {
   void AppendRecord(absl::Span<const Value> values, std::string* dst) const;
 
   TableSchema schema;
-  std::string prefix;         // of every engine key of the table
-  std::string prefix_end;     // the smallest string above all of them
+  std::string prefix;             // of every engine key of the table
+  std::string prefix_end;         // the smallest string above all of them
   std::vector<int> key_position;  // by column; -1: not in the key
 };
 

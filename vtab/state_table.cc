@@ -54,7 +54,8 @@ absl::StatusOr<DatabaseState> DecodeState(std::string_view bytes) {
   DatabaseState state;
   state.identity = bytes.substr(kIdentityOffset, kIdentityBytes);
   state.last_mixed = DecodeFixed<uint64_t>(bytes.data() + kLastMixedOffset);
-  state.next_table_id = DecodeFixed<uint64_t>(bytes.data() + kNextTableIdOffset);
+  state.next_table_id =
+      DecodeFixed<uint64_t>(bytes.data() + kNextTableIdOffset);
   return state;
 }
 
@@ -204,9 +205,9 @@ absl::StatusOr<uint64_t> StateTable::FindTable(const std::string& name) {
     return static_cast<uint64_t>(sqlite3_column_int64(raw, 0));
   }
   NORI_RETURN_IF_ERROR(StatusOfSqlite(db_, rc, "reading nori_state"));
-  return absl::NotFoundError(absl::StrCat(
-      kStateTableName, " does not know the table ", name,
-      ": it was made or renamed without the extension"));
+  return absl::NotFoundError(
+      absl::StrCat(kStateTableName, " does not know the table ", name,
+                   ": it was made or renamed without the extension"));
 }
 
 absl::StatusOr<std::vector<std::pair<uint64_t, std::string>>>
@@ -232,12 +233,13 @@ absl::StatusOr<DatabaseState> StateTable::ReadCommitted() {
   sqlite3_vfs* vfs = nullptr;
   sqlite3_file_control(db_, schema_.c_str(), SQLITE_FCNTL_VFS_POINTER, &vfs);
   sqlite3* raw = nullptr;
-  int rc = sqlite3_open_v2(path, &raw,
-                           SQLITE_OPEN_READONLY | SQLITE_OPEN_NOMUTEX |
-                               SQLITE_OPEN_PRIVATECACHE,
-                           vfs == nullptr ? nullptr : vfs->zName);
+  int rc = sqlite3_open_v2(
+      path, &raw,
+      SQLITE_OPEN_READONLY | SQLITE_OPEN_NOMUTEX | SQLITE_OPEN_PRIVATECACHE,
+      vfs == nullptr ? nullptr : vfs->zName);
   const std::unique_ptr<sqlite3, CloseConnection> other(raw);
-  NORI_RETURN_IF_ERROR(StatusOfSqlite(raw, rc, "reading the newest nori_state"));
+  NORI_RETURN_IF_ERROR(
+      StatusOfSqlite(raw, rc, "reading the newest nori_state"));
   sqlite3_busy_timeout(raw, 1000);
   StateTable newest(raw, "main");
   return newest.Read();

@@ -25,7 +25,7 @@ namespace nori {
 inline constexpr char kStateTableName[] = "nori_state";
 
 struct DatabaseState {
-  std::string identity;        // 16 bytes
+  std::string identity;  // 16 bytes
   uint64_t last_mixed = 0;
   uint64_t next_table_id = 1;
 };

@@ -18,7 +18,8 @@ int WithDatabase(sqlite3_vtab* base, Body&& body) noexcept {
 }
 
 int Begin(sqlite3_vtab* base) noexcept {
-  return WithDatabase(base, [](Database& database) { return database.Begin(); });
+  return WithDatabase(base,
+                      [](Database& database) { return database.Begin(); });
 }
 
 int Sync(sqlite3_vtab* base) noexcept {

@@ -79,7 +79,8 @@ class RowChange {
     }
     // Only REPLACE removes rows that the statement has yet to come to.
     if (!partial && !replacing()) return absl::OkStatus();
-    NORI_ASSIGN_OR_RETURN(row_exists_, transaction_->Get(old_key_, &old_value_));
+    NORI_ASSIGN_OR_RETURN(row_exists_,
+                          transaction_->Get(old_key_, &old_value_));
     return absl::OkStatus();
   }
 
@@ -104,9 +105,8 @@ class RowChange {
         continue;
       }
       if (static_cast<int>(i) == layout_.schema.rowid_column) continue;
-      values_[i] = ApplyAffinity(ColumnArgument(i),
-                                 layout_.schema.columns[i].affinity,
-                                 &scratch_[i]);
+      values_[i] = ApplyAffinity(
+          ColumnArgument(i), layout_.schema.columns[i].affinity, &scratch_[i]);
     }
     if (table_->has_rowid()) return absl::OkStatus();
     return CheckHiddenKey();
@@ -131,17 +131,16 @@ class RowChange {
 
   absl::StatusOr<int64_t> RowidOf(sqlite3_value* argument) const {
     std::string scratch;
-    const Value value = ApplyAffinity(ValueOfSqlite(argument),
-                                      Affinity::kInteger, &scratch);
+    const Value value =
+        ApplyAffinity(ValueOfSqlite(argument), Affinity::kInteger, &scratch);
     if (value.type == ValueType::kInteger) return value.integer;
     return SqliteError(SQLITE_MISMATCH, "datatype mismatch");
   }
 
   absl::Status ChooseRowid() {
-    sqlite3_value* const alias =
-        layout_.schema.rowid_column < 0
-            ? nullptr
-            : argv_[2 + layout_.schema.rowid_column];
+    sqlite3_value* const alias = layout_.schema.rowid_column < 0
+                                     ? nullptr
+                                     : argv_[2 + layout_.schema.rowid_column];
     if (is_update_) {
       rowid_ = old_rowid_;
       if (alias != nullptr && !sqlite3_value_nochange(alias)) {
@@ -154,7 +153,8 @@ class RowChange {
       return absl::OkStatus();
     }
     for (sqlite3_value* const given : {alias, argv_[1]}) {
-      if (given == nullptr || sqlite3_value_type(given) == SQLITE_NULL) continue;
+      if (given == nullptr || sqlite3_value_type(given) == SQLITE_NULL)
+        continue;
       NORI_ASSIGN_OR_RETURN(rowid_, RowidOf(given));
       return absl::OkStatus();
     }
@@ -317,8 +317,7 @@ int Update(sqlite3_vtab* base, int argc, sqlite3_value** argv,
     auto* table = static_cast<VirtualTable*>(base);
     // SQLite takes what is left here for last_insert_rowid().
     if (argc > 1 && !table->has_rowid()) {
-      *rowid =
-          sqlite3_last_insert_rowid(table->database->connection()->db());
+      *rowid = sqlite3_last_insert_rowid(table->database->connection()->db());
     }
     absl::Status status = table->EnsureOpen();
     if (!status.ok()) return ReportStatus(table, status);

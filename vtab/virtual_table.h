@@ -13,6 +13,7 @@
 #include "engine/engine.h"
 #include "vtab/connection.h"
 #include "vtab/database.h"
+#include "vtab/key_bounds.h"
 #include "vtab/row.h"
 #include "vtab/schema.h"
 #include "vtab/sqlite.h"
@@ -50,21 +51,6 @@ struct VirtualTable : sqlite3_vtab {
   bool estimated_ = false;
 };
 
-// How xBestIndex tells xFilter what to do, in idxNum. Arguments come in this
-// order: one per equality, then the lower bound, then the upper.
-struct Plan {
-  int equalities = 0;  // leading key columns
-  bool has_lower = false, lower_strict = false;
-  bool has_upper = false, upper_strict = false;
-  bool reverse = false;
-  // ORDER BY was left to the scan because the columns with equalities do not
-  // vary in it.
-  bool relies_on_equalities = false;
-
-  int Encode() const;
-  static Plan Decode(int number);
-};
-
 // One scan or lookup.
 class Cursor : public sqlite3_vtab_cursor {
  public:
@@ -73,18 +59,15 @@ class Cursor : public sqlite3_vtab_cursor {
   ~Cursor();
 
   absl::Status Open();
-  absl::Status Filter(int plan_number, int argc, sqlite3_value** argv);
+  absl::Status Filter(int plan_number, sqlite3_value** argv);
   absl::Status Next();
   bool Eof() const { return eof_; }
   absl::Status Column(sqlite3_context* context, int column);
   absl::Status Rowid(sqlite3_int64* rowid);
 
  private:
-  // Turns the arguments into `bounds_`; false if no row can match.
-  bool BindRowid(const Plan& plan, sqlite3_value** argv);
-  bool BindKey(const Plan& plan, sqlite3_value** argv);
-  bool BindRange(const Plan& plan, sqlite3_value** argv);
   absl::Status LookUp();
+  // Starts at the near end of range `range_`.
   absl::Status Scan();
   // After a move: finds out whether there is a row.
   absl::Status Settle();
@@ -94,10 +77,10 @@ class Cursor : public sqlite3_vtab_cursor {
   bool opened_ = false;
   bool eof_ = true;
   bool reverse_ = false;
-  bool point_ = false;  // bounds_.begin is the whole key of the only candidate
   bool row_parsed_ = false;
   SnapshotRef view_;
-  KeyRange bounds_;
+  KeyBounds bounds_;
+  size_t range_ = 0;  // of bounds_.ranges, the one that iterator_ walks
   std::unique_ptr<Iterator> iterator_;
   PinnedValue pinned_;
   RowView row_;

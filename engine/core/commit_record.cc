@@ -1,9 +1,9 @@
 #include "engine/core/commit_record.h"
 
 #include <algorithm>
+#include <array>
 
 #include "absl/strings/str_cat.h"
-
 #include "engine/format/coding.h"
 #include "engine/format/status_macros.h"
 #include "engine/manifest/version_edit.h"
@@ -28,10 +28,12 @@ struct SortEntry {
 
 absl::Status CheckSizes(const Change& change) {
   const bool range = change.kind == EntryKind::kRangeDelete;
-  const size_t key = std::max(change.key.size(), range ? change.value.size() : 0);
+  const size_t key =
+      std::max(change.key.size(), range ? change.value.size() : 0);
   if (key > kMaxKeyBytes) {
-    return absl::InvalidArgumentError(absl::StrCat(
-        "key of ", key, " bytes is over the limit of ", kMaxKeyBytes, " bytes"));
+    return absl::InvalidArgumentError(
+        absl::StrCat("key of ", key, " bytes is over the limit of ",
+                     kMaxKeyBytes, " bytes"));
   }
   if (!range && change.value.size() > kMaxValueBytes) {
     return absl::InvalidArgumentError(
@@ -138,7 +140,8 @@ absl::StatusOr<PrepareRecord> ParsePrepare(std::string_view body) {
       !GetFixed64(&body, &record.prepare_id) ||
       !GetVarint(&body, &record.mixed_number) ||
       !GetFixed64(&body, &record.sequence_base) ||
-      !GetVarint(&body, &record.sequences_taken) || !GetVarint(&body, &tables)) {
+      !GetVarint(&body, &record.sequences_taken) ||
+      !GetVarint(&body, &tables)) {
     return Malformed("prepare");
   }
   record.mode = static_cast<PrepareMode>(mode);
@@ -206,8 +209,7 @@ absl::StatusOr<std::vector<Change>> NormaliseChanges(std::string_view text) {
     const bool overwritten = i + 1 < order.size() &&
                              order[i + 1].prefix == order[i].prefix &&
                              changes[order[i + 1].index].key == change.key;
-    if (!overwritten &&
-        !CoveredByLaterRange(changes, ranges, order[i].index)) {
+    if (!overwritten && !CoveredByLaterRange(changes, ranges, order[i].index)) {
       result.push_back(change);
     }
   }
@@ -220,7 +222,20 @@ absl::StatusOr<std::vector<Change>> NormaliseChanges(std::string_view text) {
 void InsertChanges(const std::vector<Change>& changes, SequenceNumber sequence,
                    Memtable* memtable) {
   Memtable::Hint hint;
-  for (const Change& change : changes) {
+  // Small enough that what is fetched is still cached when its turn comes.
+  constexpr size_t kPrefetchKeys = 64;
+  std::array<std::string_view, kPrefetchKeys> keys;
+  for (size_t i = 0; i < changes.size(); ++i) {
+    if (i % kPrefetchKeys == 0) {
+      size_t count = 0;
+      while (count < kPrefetchKeys && i + count < changes.size() &&
+             changes[i + count].kind != EntryKind::kRangeDelete) {
+        keys[count] = changes[i + count].key;
+        ++count;
+      }
+      memtable->Prefetch({keys.data(), count});
+    }
+    const Change& change = changes[i];
     if (change.kind == EntryKind::kRangeDelete) {
       memtable->AddRangeDelete(sequence, change.key, change.value);
     } else {

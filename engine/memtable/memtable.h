@@ -16,17 +16,20 @@
 
 #include "absl/base/thread_annotations.h"
 #include "absl/synchronization/mutex.h"
+#include "absl/types/span.h"
 #include "engine/format/entry_iterator.h"
 #include "engine/format/internal_key.h"
 #include "engine/format/range_tombstone.h"
 #include "engine/memtable/arena.h"
+#include "engine/memtable/key_filter.h"
 #include "engine/memtable/skiplist.h"
 
 namespace nori {
 
 class Memtable {
  public:
-  Memtable();
+  // `filter_bytes`: size of a filter in front of Get, see KeyFilter; 0: none.
+  explicit Memtable(size_t filter_bytes = 0);
   ~Memtable();
   Memtable(const Memtable&) = delete;
   Memtable& operator=(const Memtable&) = delete;
@@ -40,6 +43,12 @@ class Memtable {
   // (user_key, sequence) is there; kind is kPut or kDelete. Copies both views.
   void Add(SequenceNumber sequence, EntryKind kind, std::string_view user_key,
            std::string_view value, Hint* hint = nullptr);
+
+  // Prepares the insertion of these keys, which must ascend: see
+  // SkipList::Prefetch. REQUIRES: writer's turn.
+  void Prefetch(absl::Span<const std::string_view> user_keys) const {
+    list_.Prefetch(user_keys);
+  }
 
   // Inserts a range tombstone for [begin, end), which is without effect if
   // begin >= end. Copies both views. REQUIRES: writer's turn.
@@ -62,7 +71,8 @@ class Memtable {
   // memtable must outlive the iterator. Thread-safe.
   std::unique_ptr<EntryIterator> NewIterator() const;
 
-  // Bytes taken by entries and range tombstones. Thread-safe.
+  // Bytes taken by entries and range tombstones, without the filter.
+  // Thread-safe.
   size_t MemoryUsage() const;
   // Point entries and range tombstones. Thread-safe.
   uint64_t entry_count() const {
@@ -75,6 +85,7 @@ class Memtable {
 
   Arena arena_;
   SkipList list_;
+  KeyFilter filter_;
   std::atomic<uint64_t> entry_count_{0};
 
   // A reader that asks cuts the tombstones into a set, not the writer that

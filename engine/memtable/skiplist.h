@@ -20,6 +20,7 @@
 #include <cstdint>
 #include <string_view>
 
+#include "absl/types/span.h"
 #include "engine/format/internal_key.h"
 #include "engine/memtable/arena.h"
 
@@ -60,6 +61,15 @@ class SkipList {
   void Insert(std::string_view user_key, uint64_t trailer,
               std::string_view value, Hint* hint);
 
+  // Brings into the processor's caches what insertions of these keys will walk
+  // through. A search waits for memory once per node it passes, and cannot know
+  // the next node earlier; several searches in lock-step wait for theirs at the
+  // same time (group prefetching: Chen, Ailamaki, Gibbons, Mowry, ICDE 2004).
+  // REQUIRES: keys ascend. Pays for some dozens of keys at a time. Does nothing
+  // where nothing is to be gained: in a list that fits the caches anyway, or if
+  // no node lies between the first key and the last.
+  void Prefetch(absl::Span<const std::string_view> user_keys) const;
+
   // The functions below are thread-safe against the writer. A null result
   // means that there is no such node.
 
@@ -75,6 +85,7 @@ class SkipList {
  private:
   struct Position;  // a key that is searched for
 
+  void PrefetchTogether(absl::Span<const std::string_view> user_keys) const;
   const Node* FindBefore(const Position& target) const;
   void FindSplice(const Position& target, Hint* hint) const;
   int Climb(const Position& target, const Hint& hint) const;

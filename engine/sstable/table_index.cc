@@ -68,14 +68,12 @@ bool TableIndex::Decode(std::string_view content, uint64_t data_limit) {
     return false;
   }
   common_.assign(common);
-  offsets_.assign(1, 0);
-  ranks_.assign(1, 0);
+  starts_.assign(1, BlockStart());
   suffix_starts_.assign(1, 0);
   prefixes_.clear();
   arena_.clear();
   exact_trailers_.clear();
-  offsets_.reserve(n + 1);
-  ranks_.reserve(n + 1);
+  starts_.reserve(n + 1);
   if (n > 0) {
     prefixes_.reserve(n - 1);
     suffix_starts_.reserve(n);
@@ -91,14 +89,14 @@ bool TableIndex::DecodeBlock(std::string_view* input, size_t block,
                              uint64_t data_limit) {
   uint64_t stored;
   uint64_t entries;
-  const uint64_t left = data_limit - offsets_.back();
+  const uint64_t left = data_limit - starts_.back().offset;
   if (!GetVarint(input, &stored) || !GetVarint(input, &entries) ||
       left < kBlockTrailerBytes || stored > left - kBlockTrailerBytes ||
       entries == 0 || entries > UINT32_MAX) {
     return false;
   }
-  offsets_.push_back(offsets_.back() + stored + kBlockTrailerBytes);
-  ranks_.push_back(ranks_.back() + entries);
+  starts_.push_back({starts_.back().offset + stored + kBlockTrailerBytes,
+                     starts_.back().rank + entries});
   if (block == 0) return true;
   uint64_t length;
   if (!GetVarint(input, &length) || length >> 1 > input->size()) return false;
@@ -129,8 +127,10 @@ uint64_t TableIndex::TrailerOf(size_t i) const {
 
 size_t TableIndex::BlockAtOrAfter(uint64_t offset) const {
   return static_cast<size_t>(
-      std::lower_bound(offsets_.begin(), offsets_.end() - 1, offset) -
-      offsets_.begin());
+      std::lower_bound(
+          starts_.begin(), starts_.end() - 1, offset,
+          [](const BlockStart& s, uint64_t at) { return s.offset < at; }) -
+      starts_.begin());
 }
 
 size_t TableIndex::FindBlock(std::string_view user_key,
@@ -191,8 +191,8 @@ uint64_t TableIndex::SeparatorTrailer(size_t block) const {
 
 size_t TableIndex::MemoryUsage() const {
   return sizeof(*this) + common_.capacity() + arena_.capacity() +
-         8 * (prefixes_.capacity() + suffix_starts_.capacity() +
-              offsets_.capacity() + ranks_.capacity()) +
+         8 * (prefixes_.capacity() + suffix_starts_.capacity()) +
+         sizeof(BlockStart) * starts_.capacity() +
          exact_trailers_.capacity() * (sizeof(std::pair<size_t, uint64_t>) + 1);
 }
 

@@ -54,18 +54,19 @@ class TableIndex {
   // separators do not ascend, or its blocks reach beyond `data_limit`.
   bool Decode(std::string_view content, uint64_t data_limit);
 
-  size_t blocks() const { return offsets_.size() - 1; }
-  uint64_t entries() const { return ranks_.back(); }
+  size_t blocks() const { return starts_.size() - 1; }
+  uint64_t entries() const { return starts_.back().rank; }
   // End of the last block in the file.
-  uint64_t data_end() const { return offsets_.back(); }
+  uint64_t data_end() const { return starts_.back().offset; }
   BlockHandle Handle(size_t block) const {
-    return {offsets_[block],
-            offsets_[block + 1] - offsets_[block] - kBlockTrailerBytes};
+    return {
+        starts_[block].offset,
+        starts_[block + 1].offset - starts_[block].offset - kBlockTrailerBytes};
   }
   // File offset where `block` starts; block may be blocks().
-  uint64_t Offset(size_t block) const { return offsets_[block]; }
+  uint64_t Offset(size_t block) const { return starts_[block].offset; }
   // Entries in the blocks before `block`; block may be blocks().
-  uint64_t Rank(size_t block) const { return ranks_[block]; }
+  uint64_t Rank(size_t block) const { return starts_[block].rank; }
   // The first block whose offset is at or after `offset`, or blocks().
   size_t BlockAtOrAfter(uint64_t offset) const;
 
@@ -81,6 +82,12 @@ class TableIndex {
   size_t MemoryUsage() const;  // bytes
 
  private:
+  // Together, since a lookup needs both, and each costs a cache miss.
+  struct BlockStart {
+    uint64_t offset = 0;  // in the file
+    uint64_t rank = 0;    // entries before it
+  };
+
   // Separator `i` stands before block i + 1.
   std::string_view Suffix(size_t i) const {
     return std::string_view(arena_).substr(
@@ -97,8 +104,7 @@ class TableIndex {
   std::vector<uint64_t> suffix_starts_;  // in arena_, one more than separators
   std::string arena_;
   absl::flat_hash_map<size_t, uint64_t> exact_trailers_;  // few or none
-  std::vector<uint64_t> offsets_{0};
-  std::vector<uint64_t> ranks_{0};
+  std::vector<BlockStart> starts_{BlockStart()};  // one more than blocks
 };
 
 }  // namespace nori

@@ -201,7 +201,18 @@ void TableIterator::SeekToLast() {
   if (blocks_ > 0 && LoadBlock(blocks_ - 1)) LoadEntry(entries_ - 1);
 }
 
+// Callers like to seek to the key they are at, which loading another block
+// would pull from under the search.
+std::string_view TableIterator::Unalias(std::string_view user_key) {
+  const auto own = reinterpret_cast<uintptr_t>(key_.data());
+  const auto given = reinterpret_cast<uintptr_t>(user_key.data());
+  if (given < own || given > own + key_.size()) return user_key;
+  seek_key_.assign(user_key);
+  return seek_key_;
+}
+
 void TableIterator::Seek(std::string_view user_key, uint64_t trailer) {
+  user_key = Unalias(user_key);
   status_ = absl::OkStatus();
   Invalidate();
   if (blocks_ == 0) return;
@@ -222,6 +233,7 @@ void TableIterator::Seek(std::string_view user_key, uint64_t trailer) {
 }
 
 void TableIterator::SeekBefore(std::string_view user_key) {
+  user_key = Unalias(user_key);
   status_ = absl::OkStatus();
   Invalidate();
   if (blocks_ == 0) return;

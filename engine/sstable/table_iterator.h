@@ -4,6 +4,8 @@
 #define NORI_ENGINE_SSTABLE_TABLE_ITERATOR_H_
 
 #include <cstdint>
+#include <memory>
+#include <string>
 #include <string_view>
 
 #include "absl/status/status.h"
@@ -49,6 +51,7 @@ class TableIterator final : public EntryIterator {
   absl::Status FetchPrivately(size_t i);
   absl::Status FillWindow(size_t i, uint64_t offset, uint64_t end);
   void PrefetchAround(size_t i);
+  std::string_view Unalias(std::string_view user_key);
 
   // Positions at entry `i` of the block; any order.
   void LoadEntry(uint32_t i);
@@ -89,6 +92,7 @@ class TableIterator final : public EntryIterator {
   std::string_view key_;  // in the block or in key_buffer_
   std::string_view value_;
   bool valid_ = false;
+  std::string seek_key_;
 
   std::string_view restart_key_;  // of the entry's interval, in the block
   size_t restart_bytes_ = 0;      // of it that key_buffer_ starts with

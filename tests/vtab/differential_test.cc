@@ -64,8 +64,8 @@ class DifferentialTest : public ModuleTest {
     EXPECT_EQ(sqlite3_get_autocommit(native_->db()),
               sqlite3_get_autocommit(nori_->db()));
     // Between writes the module's own statements show in changes().
-    const bool writes = std::string("IUD").find(statement.sql[0]) !=
-                        std::string::npos;
+    const bool writes =
+        std::string("IUD").find(statement.sql[0]) != std::string::npos;
     if (writes && native.code == SQLITE_OK) {
       EXPECT_EQ(sqlite3_changes64(native_->db()),
                 sqlite3_changes64(nori_->db()));
@@ -85,7 +85,8 @@ class DifferentialTest : public ModuleTest {
 };
 
 TEST_F(DifferentialTest, RandomStatements) {
-  const uint64_t statements = NumberFromEnvironment("NORI_TEST_STATEMENTS", 5000);
+  const uint64_t statements =
+      NumberFromEnvironment("NORI_TEST_STATEMENTS", 5000);
   const uint64_t seed =
       NumberFromEnvironment("NORI_TEST_SEED", std::random_device{}());
   std::printf("NORI_TEST_SEED=%llu\n", static_cast<unsigned long long>(seed));

@@ -33,10 +33,10 @@ std::string Literal(sqlite3_value* value) {
 }  // namespace
 
 TestConnection::TestConnection(const std::string& path, bool load) {
-  EXPECT_EQ(sqlite3_open_v2(path.c_str(), &db_,
-                            SQLITE_OPEN_READWRITE | SQLITE_OPEN_CREATE |
-                                SQLITE_OPEN_URI,
-                            nullptr),
+  EXPECT_EQ(sqlite3_open_v2(
+                path.c_str(), &db_,
+                SQLITE_OPEN_READWRITE | SQLITE_OPEN_CREATE | SQLITE_OPEN_URI,
+                nullptr),
             SQLITE_OK);
   sqlite3_extended_result_codes(db_, 1);
   sqlite3_db_config(db_, SQLITE_DBCONFIG_ENABLE_LOAD_EXTENSION, 1, nullptr);

@@ -9,16 +9,45 @@ namespace {
 constexpr const char* kTypes[] = {"",        "INTEGER", "INT",  "TEXT",
                                   "REAL",    "NUMERIC", "BLOB", "VARCHAR(9)",
                                   "BOOLEAN", "DOUBLE"};
-constexpr const char* kCollations[] = {"", "", "", " COLLATE NOCASE",
-                                       " COLLATE RTRIM", " COLLATE BINARY"};
-constexpr const char* kValues[] = {
-    "NULL", "0", "1", "-1", "2.0", "1.5", "-0.0", "1e10", "10000000000",
-    "9007199254740993", "9007199254740992.0", "-9223372036854775807", "1e300",
-    "''", "'a'", "'A'", "'b'", "'B '", "'a  '", "'abc'", "'ABC'", "'12'",
-    "' 12'", "'1e2'", "'0.5'", "'\u00e4'", "'a' || char(0) || 'b'", "x''",
-    "x'00'", "x'61'", "x'ff00ff'", "'%'", "-7.25", "'-0'", "'9e999'"};
-constexpr const char* kComparisons[] = {"=", "=", "<", "<=", ">", ">=", "<>",
-                                        "IS"};
+constexpr const char* kCollations[] = {
+    "", "", "", " COLLATE NOCASE", " COLLATE RTRIM", " COLLATE BINARY"};
+constexpr const char* kValues[] = {"NULL",
+                                   "0",
+                                   "1",
+                                   "-1",
+                                   "2.0",
+                                   "1.5",
+                                   "-0.0",
+                                   "1e10",
+                                   "10000000000",
+                                   "9007199254740993",
+                                   "9007199254740992.0",
+                                   "-9223372036854775807",
+                                   "1e300",
+                                   "''",
+                                   "'a'",
+                                   "'A'",
+                                   "'b'",
+                                   "'B '",
+                                   "'a  '",
+                                   "'abc'",
+                                   "'ABC'",
+                                   "'12'",
+                                   "' 12'",
+                                   "'1e2'",
+                                   "'0.5'",
+                                   "'\u00e4'",
+                                   "'a' || char(0) || 'b'",
+                                   "x''",
+                                   "x'00'",
+                                   "x'61'",
+                                   "x'ff00ff'",
+                                   "'%'",
+                                   "-7.25",
+                                   "'-0'",
+                                   "'9e999'"};
+constexpr const char* kComparisons[] = {
+    "=", "=", "<", "<=", ">", ">=", "<>", "IS"};
 
 }  // namespace
 
@@ -62,7 +91,8 @@ void StatementGenerator::NewTable() {
   }
   native_sql_ = "CREATE TABLE t(" + definitions + ")" +
                 (kind == 2 ? " WITHOUT ROWID" : "");
-  nori_sql_ = "CREATE VIRTUAL TABLE t USING nori(" + definitions + ")";
+  nori_sql_ = "CREATE VIRTUAL TABLE t USING nori(" + definitions +
+              (kind == 2 ? ", WITHOUT ROWID)" : ")");
 }
 
 std::string StatementGenerator::Value() {
@@ -116,9 +146,14 @@ std::string StatementGenerator::Expression() {
 }
 
 std::string StatementGenerator::ConflictClause() {
-  static constexpr const char* kClauses[] = {
-      "", "", "", " OR ABORT", " OR IGNORE", " OR FAIL", " OR REPLACE",
-      " OR ROLLBACK"};
+  static constexpr const char* kClauses[] = {"",
+                                             "",
+                                             "",
+                                             " OR ABORT",
+                                             " OR IGNORE",
+                                             " OR FAIL",
+                                             " OR REPLACE",
+                                             " OR ROLLBACK"};
   return kClauses[Uniform(std::size(kClauses))];
 }
 
@@ -131,13 +166,15 @@ std::string StatementGenerator::Insert() {
     if (has_rowid_ && alias_.empty() && OneIn(2)) names.push_back("rowid");
   }
   sql += "(";
-  for (size_t i = 0; i < names.size(); ++i) sql += (i > 0 ? "," : "") + names[i];
+  for (size_t i = 0; i < names.size(); ++i)
+    sql += (i > 0 ? "," : "") + names[i];
   sql += ")";
   const auto value_for = [this, &clause](const std::string& name) {
     // Mostly acceptable rowids; NULL asks for a new one. A datatype mismatch
     // under a conflict clause leaves an ordinary table half changed, where no
     // statement journal was opened.
-    if ((name == alias_ || name == "rowid") && (!clause.empty() || !OneIn(10))) {
+    if ((name == alias_ || name == "rowid") &&
+        (!clause.empty() || !OneIn(10))) {
       return OneIn(3) ? std::string("NULL") : std::to_string(Uniform(60));
     }
     return Value();
@@ -150,8 +187,8 @@ std::string StatementGenerator::Insert() {
       sql += !rowid && OneIn(2) ? Expression() : value_for(names[i]);
     }
     return sql + " FROM t WHERE " + Condition(1) + " ORDER BY " +
-           Listing(OneIn(2)).substr(std::string("SELECT * FROM t ORDER BY ")
-                                        .size()) +
+           Listing(OneIn(2)).substr(
+               std::string("SELECT * FROM t ORDER BY ").size()) +
            " LIMIT 5";
   }
   sql += " VALUES";
@@ -178,8 +215,8 @@ std::string StatementGenerator::Update() {
     if (!alias_.empty() && name == "rowid") continue;
     changes_key = changes_key || name == alias_ || name == "rowid" ||
                   std::find(key_.begin(), key_.end(), name) != key_.end();
-    assignments += (assignments.empty() ? "" : ", ") + name + " = " +
-                   Expression();
+    assignments +=
+        (assignments.empty() ? "" : ", ") + name + " = " + Expression();
   }
   if (assignments.empty()) return Delete();
   // A virtual table's rows are computed before the first is changed, an

@@ -74,6 +74,9 @@ TEST_P(EngineFault, EveryNthOperationFails) {
       const auto during = WriteSome(engine.get(), 100, 150);
       ExpectAcknowledged(engine.get(), 0, before);
       ExpectAcknowledged(engine.get(), 100, during);
+      if (nth <= 20) {
+        EXPECT_GT(faults.hits(), 0) << GetParam().name << " " << nth;
+      }
       faults.ClearFaults();
       const auto after = WriteSome(engine.get(), 300, 40);
       // Whatever happened, the engine is whole again by itself.

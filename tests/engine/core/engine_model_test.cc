@@ -34,7 +34,9 @@ class EngineModel : public ::testing::TestWithParam<Config> {
   void SetUp() override {
     seed_ = TestSeed(20240611);
     random_ = std::make_unique<Random>(seed_);
-    options_ = TinyOptions(&fs_);
+    // Without threads nothing depends on real time, so that a seed replays.
+    const bool manual = GetParam().background == BackgroundMode::kManual;
+    options_ = TinyOptions(&fs_, manual ? &clock_ : SystemClock());
     options_.background = GetParam().background;
     options_.run_policy = GetParam().run_policy;
     options_.compression = GetParam().compression;
@@ -290,12 +292,14 @@ class EngineModel : public ::testing::TestWithParam<Config> {
     } else {
       Write();
     }
+    clock_.Advance(absl::Milliseconds(1));
     if (options_.background == BackgroundMode::kManual && random_->OneIn(20)) {
       NORI_ASSERT_OK(engine_->RunBackgroundWork(1).status());
     }
   }
 
   MemoryFileSystem fs_;
+  FakeClock clock_;
   Options options_;
   uint64_t seed_ = 0;
   uint64_t counter_ = 0;

@@ -101,7 +101,9 @@ TEST(MemtableTest, AgainstModelWithAndWithoutHints) {
   SCOPED_TRACE(seed);
   std::mt19937_64 random(seed);
   for (int round = 0; round < 20; ++round) {
-    Memtable memtable;
+    // Without a filter, with one that is too full, and with a good one.
+    constexpr size_t kFilterBytes[] = {0, 64, 1 << 14};
+    Memtable memtable(kFilterBytes[round % 3]);
     Model model;
     std::vector<Memtable::Hint> hints(2);
     for (SequenceNumber sequence = 1; sequence < 300; ++sequence) {
@@ -156,6 +158,34 @@ TEST(MemtableTest, AscendingAndDescendingRunsThroughOneHint) {
   for (int i = 30000; i < 40000; i += 3) add(i);
   for (int i = 30001; i < 40000; i += 3) add(i);
   std::mt19937_64 random(1);
+  CheckIterator(memtable, model, &random);
+}
+
+// Large enough that fetching ahead does something.
+TEST(MemtableTest, PrefetchChangesNothing) {
+  const uint64_t seed = std::random_device()();
+  SCOPED_TRACE(seed);
+  std::mt19937_64 random(seed);
+  Memtable memtable;
+  Model model;
+  for (SequenceNumber sequence = 1; sequence <= 400; ++sequence) {
+    std::map<std::string, std::string> batch;
+    for (auto n = random() % 300; n > 0; --n) {
+      std::string key = RandomKey(&random);
+      if (random() % 8 != 0) key += std::to_string(random());
+      if (random() % 2 == 0) std::reverse(key.begin(), key.end());
+      batch[key] = std::to_string(sequence);
+    }
+    std::vector<std::string_view> keys;
+    for (const auto& [key, value] : batch) keys.push_back(key);
+    memtable.Prefetch(keys);
+    Memtable::Hint hint;
+    for (const auto& [key, value] : batch) {
+      memtable.Add(sequence, EntryKind::kPut, key, value, &hint);
+      model[{key, PackTrailer(sequence, EntryKind::kPut)}] = value;
+    }
+  }
+  ASSERT_GT(model.size(), 30000U);
   CheckIterator(memtable, model, &random);
 }
 

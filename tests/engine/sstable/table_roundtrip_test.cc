@@ -211,6 +211,36 @@ TEST_P(TableRoundTrip, SeeksAndTurns) {
   }
 }
 
+TEST_P(TableRoundTrip, SeeksToItsOwnKey) {
+  auto it = reader_->NewIterator(RandomIterOptions());
+  auto expected = model_.entries.begin();
+  it->SeekToFirst();
+  for (int steps = 0; expected != model_.entries.end(); ++steps) {
+    if (steps % 3 == 0) {
+      // Past all versions of the key, as a reader of visible entries does.
+      // No entry has the trailer 0.
+      expected = model_.entries.upper_bound({expected->first.first, 0});
+      it->Seek(it->user_key(), 0);
+    } else {
+      const std::string key = expected->first.first;
+      it->SeekBefore(it->user_key());
+      expected = model_.entries.lower_bound({key, UINT64_MAX});
+      if (expected == model_.entries.begin()) {
+        ExpectAt(*it, model_.entries.end(), model_, base_);
+        it->SeekToFirst();
+      } else {
+        ExpectAt(*it, std::prev(expected), model_, base_);
+        it->Next();
+      }
+      ExpectAt(*it, expected, model_, base_);
+      it->Next();
+      ++expected;
+    }
+    ExpectAt(*it, expected, model_, base_);
+    if (HasFatalFailure()) FAIL() << "seed " << seed_ << " step " << steps;
+  }
+}
+
 TEST_P(TableRoundTrip, ApproximationsAreWithinABlock) {
   uint64_t largest_block = 0;
   uint64_t previous_rank = 0;

@@ -6,6 +6,7 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include <atomic>
 #include <cstring>
 #include <map>
 #include <memory>
@@ -81,15 +82,12 @@ class MemoryReadFile : public RandomAccessFile {
   std::string_view Mapped() const override {
     return mapped_ ? std::string_view(bytes_.get(), size_) : std::string_view();
   }
-  void Prefetch(uint64_t, size_t n) const override {
-    ++prefetches;
-    prefetched_bytes += n;
-  }
+  void Prefetch(uint64_t, size_t) const override { ++prefetches; }
   uint64_t Size() const override { return size_; }
 
-  mutable int reads = 0;
-  mutable int prefetches = 0;
-  mutable uint64_t prefetched_bytes = 0;
+  mutable std::atomic<int> reads = 0;
+  mutable std::atomic<int> prefetches = 0;
+
   bool fail_reads = false;
 
  private:
