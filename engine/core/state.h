@@ -47,6 +47,13 @@ class State {
   absl::Status Edit(EditBuilder build, size_t layers_flushed)
       ABSL_LOCKS_EXCLUDED(manifest_mutex_, view_mutex_);
 
+  // Runs `read` while no edit can happen.
+  absl::Status WithManifestStill(absl::FunctionRef<absl::Status()> read)
+      ABSL_LOCKS_EXCLUDED(manifest_mutex_) {
+    absl::MutexLock lock(&manifest_mutex_);
+    return read();
+  }
+
   // A copy of the scalars and the version.
   ManifestState manifest_state() const ABSL_LOCKS_EXCLUDED(manifest_mutex_);
   uint64_t manifest_bytes() const ABSL_LOCKS_EXCLUDED(manifest_mutex_);
