@@ -141,8 +141,7 @@ absl::Status TransactionImpl::Rollback() {
   NORI_RETURN_IF_ERROR(Active());
   absl::Status status;
   if (prepared_.has_value()) {
-    status =
-        context_.committer->LogOutcome({id_, false}, prepared_durability_);
+    status = context_.committer->LogOutcome({id_, false}, prepared_durability_);
   }
   End();
   return status;
