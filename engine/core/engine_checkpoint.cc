@@ -158,7 +158,8 @@ absl::StatusOr<CheckpointResult> EngineImpl::Checkpoint(
   {
     // Between two commits: the sequence number, the mixed number and the view
     // are of one instant.
-    CommitQueue::Place place(&queue_);
+    CommitQueue::Place place(&queue_, StallTimeout());
+    NORI_RETURN_IF_ERROR(place.status());
     snapshot = GetSnapshot();
     view = state_.view();
     result.sequence = snapshot->sequence();
@@ -234,7 +235,8 @@ absl::Status EngineImpl::Verify() {
   }
   // The manifest and the log are read as recovery would read them, between two
   // commits, so that no record is half written.
-  CommitQueue::Place place(&queue_);
+  CommitQueue::Place place(&queue_, StallTimeout());
+  NORI_RETURN_IF_ERROR(place.status());
   NORI_RETURN_IF_ERROR(
       Manifest::Recover(options_.file_system, directory_, Opener()).status());
   return ReadLog(LogOptionsFor(options_, directory_),
