@@ -246,7 +246,9 @@ class Engine {
 
   // Blind atomic write. Concurrent callers share log writes and syncs (group
   // commit). Does not take the writer lock: waits only while a prepared
-  // transaction is undecided.
+  // transaction is undecided. With kSync the write becomes visible when it is
+  // logged and durable when this returns; if the sync fails it stays visible and
+  // may or may not outlive the process.
   virtual absl::Status Write(const WriteOptions& options,
                              const WriteBatch& batch) = 0;
   absl::Status Put(const WriteOptions& options, std::string_view key,

@@ -65,13 +65,14 @@ finish() {
 }
 
 # ctest_in BUILD_FOLDER [ARGUMENT...]: runs tests; finding none is a failure, as
-# is one that takes longer than $test_timeout seconds.
+# is one that takes longer than $test_timeout seconds. Tests that pass are not
+# listed. REQUIRES: set -o pipefail.
 test_timeout=900
 ctest_in() {
   local folder=$1
   shift
   ctest --test-dir "$folder" -j2 --timeout "$test_timeout" --no-tests=error \
-    --output-on-failure "$@"
+    --output-on-failure "$@" | grep -vE '^ +Start +[0-9]+: | Passed +[0-9.]+ sec *$'
 }
 
 # build_preset PRESET TARGET...: configures and builds the targets; goes on after

@@ -134,9 +134,10 @@ class Planner {
     }
     auto& usage = info_->aConstraintUsage[constraint];
     usage.argvIndex = ++arguments_;
-    // IS may be asked of the NULL row of an outer join, which SQLite must see.
+    // A scan that an earlier column widens keeps no bound of a later one. IS
+    // may be asked of the NULL row of an outer join, which SQLite must see.
     usage.omit =
-        IsExact(static_cast<int>(position)) &&
+        IsExact(static_cast<int>(position)) && !plan_.mixed_affinities &&
         info_->aConstraint[constraint].op != SQLITE_INDEX_CONSTRAINT_IS;
     absl::StrAppend(&description_, description_.empty() ? "" : " AND ",
                     ColumnName(position), op, "?");

@@ -18,9 +18,9 @@ namespace nori {
 
 // A queue of commits. The front of it leads: it alone may append to the log,
 // insert into the memtable and rotate. A leader of a plain write takes the
-// writes that queued behind it along, so that they share one log record and one
-// sync (group commit; the scheme is LevelDB's, with the follower woken alone). A
-// transaction enters as itself and stays in front until it leaves: nothing can
+// writes that queued behind it along, so that they share one log record (group
+// commit; the scheme is LevelDB's, with each follower woken alone, and the sync
+// left to who needs it after the queue). A transaction enters as itself and stays in front until it leaves: nothing can
 // commit between its prepare and its outcome.
 //
 // Thread-safe. A place is not bound to a thread.
@@ -28,7 +28,6 @@ class CommitQueue {
  public:
   struct Write {
     const WriteBatch* batch = nullptr;
-    Durability durability = Durability::kSync;
   };
   // Commits a group; its status is every member's.
   using CommitGroup = absl::FunctionRef<absl::Status(const std::vector<Write>&)>;

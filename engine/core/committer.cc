@@ -10,10 +10,13 @@
 namespace nori {
 namespace {
 
+// Bytes of memtable for one byte of its filter: with entries of 128 bytes, 16
+// bits a key.
+constexpr uint64_t kFilterShare = 64;
 
-MemLayer NewMemtableLayer(uint64_t first_segment) {
+MemLayer NewMemtableLayer(uint64_t first_segment, uint64_t memtable_bytes) {
   MemLayer layer;
-  layer.memtable = std::make_shared<Memtable>();
+  layer.memtable = std::make_shared<Memtable>(memtable_bytes / kFilterShare);
   layer.info = std::make_shared<LayerInfo>();
   layer.info->first_segment = first_segment;
   return layer;
@@ -45,7 +48,8 @@ void Committer::Start(std::unique_ptr<LogWriter> log, SequenceNumber last,
                       uint64_t last_mixed) {
   visible_ = last;
   last_mixed_ = last_mixed;
-  state_->PushLayers({NewMemtableLayer(log->End().segment)});
+  state_->PushLayers(
+      {NewMemtableLayer(log->End().segment, options_.memtable_bytes)});
   absl::MutexLock lock(&log_mutex_);
   log_ = std::move(log);
 }
@@ -71,17 +75,17 @@ absl::Status Committer::RestartLog() {
   // What the failed log holds beyond the last sync is unknown, so nothing may
   // depend on it: every commit that was acknowledged is in a memtable, goes to
   // tables now, and the manifest moves on to a segment that is still to come.
-  NORI_ASSIGN_OR_RETURN(
-      const uint64_t next_segment,
-      NextSegment(options_.file_system, directory_));
+  NORI_ASSIGN_OR_RETURN(const uint64_t next_segment,
+                        NextSegment(options_.file_system, directory_));
   if (!state_->view()->layers().front().memtable->empty()) {
-    state_->PushLayers({NewMemtableLayer(next_segment)});
+    state_->PushLayers(
+        {NewMemtableLayer(next_segment, options_.memtable_bytes)});
   }
   NORI_RETURN_IF_ERROR(flush_all_());
-  NORI_ASSIGN_OR_RETURN(std::unique_ptr<LogWriter> log,
-                        LogWriter::Create(LogOptionsFor(options_, directory_),
-                                          next_segment,
-                                          LogPosition{next_segment, 0}));
+  NORI_ASSIGN_OR_RETURN(
+      std::unique_ptr<LogWriter> log,
+      LogWriter::Create(LogOptionsFor(options_, directory_), next_segment,
+                        LogPosition{next_segment, 0}));
   // Where there was nothing to flush, the manifest still names the failed log.
   NORI_RETURN_IF_ERROR(state_->Edit(
       [&](const ManifestState&) -> absl::StatusOr<VersionEdit> {
@@ -128,7 +132,8 @@ absl::Status Committer::Append(const std::vector<std::string_view>& parts,
 }
 
 absl::Status Committer::Rotate() {
-  if (state_->view()->layers().front().memtable->empty()) return absl::OkStatus();
+  if (state_->view()->layers().front().memtable->empty())
+    return absl::OkStatus();
   uint64_t segment;
   {
     absl::MutexLock lock(&log_mutex_);
@@ -136,7 +141,7 @@ absl::Status Committer::Rotate() {
     if (!rolled.ok()) return LogFailed(rolled.status());
     segment = *rolled;
   }
-  state_->PushLayers({NewMemtableLayer(segment)});
+  state_->PushLayers({NewMemtableLayer(segment, options_.memtable_bytes)});
   controller_->Update();
   on_rotate_();
   return absl::OkStatus();
@@ -162,12 +167,10 @@ absl::Status Committer::CommitGroup(
     const std::vector<CommitQueue::Write>& group) {
   NORI_RETURN_IF_ERROR(Writable());
   uint64_t bytes = 0;
-  Durability durability = Durability::kNone;
   std::vector<std::vector<Change>> changes(group.size());
   for (size_t i = 0; i < group.size(); ++i) {
     NORI_ASSIGN_OR_RETURN(changes[i], NormaliseChanges(group[i].batch->rep()));
     bytes += group[i].batch->bytes();
-    durability = std::max(durability, group[i].durability);
   }
   NORI_RETURN_IF_ERROR(controller_->Throttle(bytes));
   NORI_RETURN_IF_ERROR(RotateIfFull(bytes, /*may_wait=*/true));
@@ -181,7 +184,7 @@ absl::Status Committer::CommitGroup(
     parts.push_back(lengths[i]);
     parts.push_back(group[i].batch->rep());
   }
-  NORI_RETURN_IF_ERROR(Append(parts, durability));
+  NORI_RETURN_IF_ERROR(Append(parts, Durability::kNone));
 
   const ReadViewRef view = state_->view();
   const MemLayer& active = view->layers().front();
@@ -225,7 +228,8 @@ absl::Status Committer::Publish(const PrepareRecord& record,
   const ReadViewRef view = state_->view();
   LayerInfo* info = view->layers().front().info.get();
   if (!tables.empty()) {
-    std::vector<MemLayer> layers{NewMemtableLayer(info->first_segment)};
+    std::vector<MemLayer> layers{
+        NewMemtableLayer(info->first_segment, options_.memtable_bytes)};
     for (auto it = tables.rbegin(); it != tables.rend(); ++it) {
       MemLayer layer;
       layer.spilled = std::move(*it);

@@ -58,7 +58,7 @@ class Committer {
   }
   uint64_t last_mixed() const { return last_mixed_.load(); }
 
-  // One group of plain writes: one record, at most one sync.
+  // One group of plain writes: one record, visible at once, not synced.
   absl::Status CommitGroup(const std::vector<CommitQueue::Write>& group);
 
   // Logs a prepare record, whose sequence numbers are filled in here, and makes

@@ -237,12 +237,14 @@ absl::Status EngineImpl::Verify() {
   // commits, so that no record is half written.
   CommitQueue::Place place(&queue_, StallTimeout());
   NORI_RETURN_IF_ERROR(place.status());
-  NORI_RETURN_IF_ERROR(
-      Manifest::Recover(options_.file_system, directory_, Opener()).status());
-  return ReadLog(LogOptionsFor(options_, directory_),
-                 state_.manifest_state().log_number,
-                 [](LogPosition, std::string_view) { return absl::OkStatus(); })
-      .status();
+  return state_.WithoutEdits([this](const ManifestState& state) {
+    NORI_RETURN_IF_ERROR(
+        Manifest::Recover(options_.file_system, directory_, Opener()).status());
+    return ReadLog(
+               LogOptionsFor(options_, directory_), state.log_number,
+               [](LogPosition, std::string_view) { return absl::OkStatus(); })
+        .status();
+  });
 }
 
 }  // namespace nori

@@ -22,10 +22,15 @@ class EngineImpl::SnapshotImpl final : public Snapshot {
 absl::Status EngineImpl::Write(const WriteOptions& options,
                                const WriteBatch& batch) {
   if (batch.count() == 0) return absl::OkStatus();
-  return queue_.Submit({&batch, options.durability},
-                       [this](const std::vector<CommitQueue::Write>& group) {
-                         return committer_.CommitGroup(group);
-                       });
+  NORI_RETURN_IF_ERROR(
+      queue_.Submit({&batch}, [this](const std::vector<CommitQueue::Write>& group) {
+        return committer_.CommitGroup(group);
+      }));
+  if (options.durability != Durability::kSync) return absl::OkStatus();
+  // Outside the queue: while one sync runs, the next commits are appended, and
+  // all of them share the sync after it.
+  metrics_.log_syncs.Add();
+  return committer_.SyncLog();
 }
 
 void EngineImpl::CountReads(const ReadCounters& counters) {

@@ -45,6 +45,11 @@ absl::StatusOr<std::unique_ptr<Engine>> Engine::Open(
     const Options& options, const std::string& directory,
     const OpenContext& context) {
   NORI_RETURN_IF_ERROR(ValidateOptions(options));
+#ifdef NDEBUG
+  // Debian's Abseil checks the order of locks at every lock in release builds,
+  // too, which costs more than the lock.
+  absl::SetMutexDeadlockDetectionMode(absl::OnDeadlockCycle::kIgnore);
+#endif
   auto engine = std::make_unique<EngineImpl>(options, directory);
   NORI_RETURN_IF_ERROR(engine->Start(context));
   return engine;

@@ -3,6 +3,8 @@
 #include <cassert>
 #include <string>
 
+#include "engine/format/checksum.h"
+
 namespace nori {
 namespace {
 
@@ -44,7 +46,8 @@ class MemtableIterator final : public EntryIterator {
 
 }  // namespace
 
-Memtable::Memtable() : list_(&arena_) {}
+Memtable::Memtable(size_t filter_bytes)
+    : list_(&arena_), filter_(filter_bytes) {}
 Memtable::~Memtable() = default;
 
 void Memtable::CountEntry() {
@@ -57,6 +60,7 @@ void Memtable::Add(SequenceNumber sequence, EntryKind kind,
                    Hint* hint) {
   assert(kind == EntryKind::kPut || kind == EntryKind::kDelete);
   assert(sequence <= kMaxSequence);
+  if (filter_.enabled()) filter_.Add(HashKey(user_key));
   list_.Insert(user_key, PackTrailer(sequence, kind), value, hint);
   CountEntry();
 }
@@ -78,6 +82,9 @@ void Memtable::AddRangeDelete(SequenceNumber sequence, std::string_view begin,
 PointLookup Memtable::Get(std::string_view user_key,
                           SequenceNumber snapshot) const {
   PointLookup result;
+  if (filter_.enabled() && !filter_.MayContain(HashKey(user_key))) {
+    return result;
+  }
   const SkipList::Node* node = list_.SeekGE(user_key, SeekTrailer(snapshot));
   if (node != nullptr && node->user_key() == user_key) {
     result.found = true;

@@ -21,13 +21,15 @@
 #include "engine/format/internal_key.h"
 #include "engine/format/range_tombstone.h"
 #include "engine/memtable/arena.h"
+#include "engine/memtable/key_filter.h"
 #include "engine/memtable/skiplist.h"
 
 namespace nori {
 
 class Memtable {
  public:
-  Memtable();
+  // `filter_bytes`: size of a filter in front of Get, see KeyFilter; 0: none.
+  explicit Memtable(size_t filter_bytes = 0);
   ~Memtable();
   Memtable(const Memtable&) = delete;
   Memtable& operator=(const Memtable&) = delete;
@@ -69,7 +71,8 @@ class Memtable {
   // memtable must outlive the iterator. Thread-safe.
   std::unique_ptr<EntryIterator> NewIterator() const;
 
-  // Bytes taken by entries and range tombstones. Thread-safe.
+  // Bytes taken by entries and range tombstones, without the filter.
+  // Thread-safe.
   size_t MemoryUsage() const;
   // Point entries and range tombstones. Thread-safe.
   uint64_t entry_count() const {
@@ -82,6 +85,7 @@ class Memtable {
 
   Arena arena_;
   SkipList list_;
+  KeyFilter filter_;
   std::atomic<uint64_t> entry_count_{0};
 
   // A reader that asks cuts the tombstones into a set, not the writer that

@@ -28,6 +28,8 @@ class DifferentialTest : public ModuleTest {
         in_memory ? ":memory:" : Path("t" + std::to_string(round) + ".db");
     native_ = std::make_unique<TestConnection>(":memory:", /*load=*/false);
     nori_ = std::make_unique<TestConnection>(path);
+    // SQLite 3.40.1 misses rows through automatic indexes on RTRIM columns.
+    native_->Get("PRAGMA automatic_index = off");
     // Nothing here depends on the disk; the crash tests do.
     nori_->Get("PRAGMA synchronous = OFF");
     if (generator->Uniform(2) == 0) nori_->Get("PRAGMA journal_mode = wal");

@@ -101,7 +101,9 @@ TEST(MemtableTest, AgainstModelWithAndWithoutHints) {
   SCOPED_TRACE(seed);
   std::mt19937_64 random(seed);
   for (int round = 0; round < 20; ++round) {
-    Memtable memtable;
+    // Without a filter, with one that is too full, and with a good one.
+    constexpr size_t kFilterBytes[] = {0, 64, 1 << 14};
+    Memtable memtable(kFilterBytes[round % 3]);
     Model model;
     std::vector<Memtable::Hint> hints(2);
     for (SequenceNumber sequence = 1; sequence < 300; ++sequence) {
