@@ -30,6 +30,7 @@
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
 #include "absl/time/time.h"
+#include "engine/iterators/iterator.h"
 #include "engine/options.h"
 #include "engine/slots/version.h"
 
@@ -77,23 +78,6 @@ struct IterateOptions {
   KeyRange bounds;            // keys outside are never returned
   bool fill_cache = true;
   size_t readahead_bytes = 0; // 0: adaptive
-};
-
-// Walks live user keys. A new iterator is not positioned. Views are valid until
-// the next move.
-class Iterator {
- public:
-  virtual ~Iterator() = default;
-  virtual bool Valid() const = 0;
-  virtual absl::Status status() const = 0;
-  virtual void SeekToFirst() = 0;
-  virtual void SeekToLast() = 0;
-  virtual void Seek(std::string_view key) = 0;         // first key >= key
-  virtual void SeekForPrev(std::string_view key) = 0;  // last key <= key
-  virtual void Next() = 0;   // REQUIRES: Valid()
-  virtual void Prev() = 0;   // REQUIRES: Valid()
-  virtual std::string_view key() const = 0;
-  virtual std::string_view value() const = 0;
 };
 
 // A list of changes, applied in order and atomically. Later changes win.

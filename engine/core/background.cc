@@ -232,9 +232,7 @@ absl::StatusOr<TableMeta> Background::WriteMemtable(const Memtable& memtable) {
   }
   input.snapshots = context_.snapshots->Held();
   MergeOutputOptions output;
-  output.table.compression = options_.compression;
-  output.table.block_bytes = options_.block_bytes;
-  output.table.filter_bits_per_key = options_.filter_bits_per_key;
+  output.table = TableStore::WriterOptions(options_);
   // One table per flush: L0 counts tables.
   output.table_bytes = ~uint64_t{0};
   uint64_t number = 0;

@@ -14,6 +14,7 @@
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
 #include "absl/synchronization/mutex.h"
+#include "engine/compaction/merge.h"
 #include "engine/compaction/policy.h"
 #include "engine/core/committer.h"
 #include "engine/core/state.h"
@@ -92,6 +93,9 @@ class Background {
   absl::StatusOr<uint64_t> Execute(const CompactionChoice& choice);
   absl::StatusOr<uint64_t> Merge(const ReadView& view, const Slot& slot,
                                  const CompactionChoice& choice);
+  // Merges runs (newest first) to new tables, synced with their names.
+  absl::StatusOr<MergeResult> MergeRuns(const std::vector<Run>& runs,
+                                        const KeyRange& range, bool bottommost);
   absl::Status SplitIfLarge(uint64_t slot_id);
   absl::Status ApplySplit(uint64_t slot_id,
                           const std::vector<std::string>& keys);

@@ -189,46 +189,19 @@ absl::StatusOr<uint64_t> Background::Merge(const ReadView& view,
       static_cast<size_t>(choice.runs_to_merge), slot.runs.size());
   runs.insert(runs.end(), slot.runs.begin(),
               slot.runs.begin() + static_cast<ptrdiff_t>(merged_runs));
-  MergeInput input;
-  TableIterOptions iterate;
-  iterate.fill_cache = false;
-  iterate.readahead_bytes = kCompactionReadahead;
   uint64_t bytes_in = 0;
-  for (const Run& run : runs) {
-    input.layers.push_back(NewRunIterator(&run, iterate));
-    AddTombstones(run, &input.tombstones);
-    bytes_in += run.bytes();
-  }
-  input.range = slot.range;
-  input.snapshots = context_.snapshots->Held();
-  input.bottommost = merged_runs == slot.runs.size();
+  for (const Run& run : runs) bytes_in += run.bytes();
   Record(EventKind::kCompactionBegin, slot.id, bytes_in, 0, 0,
          static_cast<double>(runs.size()), choice.reason);
-
-  MergeOutputOptions output;
-  output.table.compression = options_.compression;
-  output.table.block_bytes = options_.block_bytes;
-  output.table.filter_bits_per_key = options_.filter_bits_per_key;
-  output.table_bytes = options_.table_bytes;
-  std::vector<uint64_t> numbers;
-  output.new_file = [&] {
-    auto file = context_.tables->NewFile();
-    if (file.ok()) numbers.push_back(file->first);
-    return file;
-  };
-  output.cancelled = &stopping_;
-  absl::StatusOr<MergeResult> result = MergeToTables(std::move(input), output);
-  if (!result.ok()) {
-    for (uint64_t number : numbers) context_.tables->Discard(number);
-    return result.status();
-  }
-  NORI_RETURN_IF_ERROR(
-      options_.file_system->SyncDirectory(context_.tables->directory()));
+  NORI_ASSIGN_OR_RETURN(
+      MergeResult result,
+      MergeRuns(runs, slot.range,
+                /*bottommost=*/merged_runs == slot.runs.size()));
   FinishedMerge finished;
   finished.slot_id = slot.id;
   finished.l0_cutoff = choice.merge_l0 ? L0Cutoff(version, slot.range) : 0;
   finished.merged_runs = merged_runs;
-  finished.outputs = result->tables;
+  finished.outputs = std::move(result.tables);
   finished.wall_micros = options_.clock->WallMicros();
   NORI_RETURN_IF_ERROR(context_.state->Edit(
       [&](const ManifestState& state) -> absl::StatusOr<VersionEdit> {
@@ -241,11 +214,45 @@ absl::StatusOr<uint64_t> Background::Merge(const ReadView& view,
       /*layers_flushed=*/0));
   context_.metrics->compactions.Add();
   context_.metrics->compaction_bytes_read.Add(bytes_in);
-  context_.metrics->compaction_bytes_written.Add(result->bytes_out);
-  Record(EventKind::kCompactionEnd, slot.id, bytes_in, result->bytes_out,
+  context_.metrics->compaction_bytes_written.Add(result.bytes_out);
+  Record(EventKind::kCompactionEnd, slot.id, bytes_in, result.bytes_out,
          options_.clock->NowMicros() - start,
-         static_cast<double>(result->tables.size()), choice.reason);
-  return result->bytes_out;
+         static_cast<double>(finished.outputs.size()), choice.reason);
+  return result.bytes_out;
+}
+
+absl::StatusOr<MergeResult> Background::MergeRuns(const std::vector<Run>& runs,
+                                                  const KeyRange& range,
+                                                  bool bottommost) {
+  MergeInput input;
+  TableIterOptions iterate;
+  iterate.fill_cache = false;
+  iterate.readahead_bytes = kCompactionReadahead;
+  for (const Run& run : runs) {
+    input.layers.push_back(NewRunIterator(&run, iterate));
+    AddTombstones(run, &input.tombstones);
+  }
+  input.range = range;
+  input.snapshots = context_.snapshots->Held();
+  input.bottommost = bottommost;
+  MergeOutputOptions output;
+  output.table = TableStore::WriterOptions(options_);
+  output.table_bytes = options_.table_bytes;
+  std::vector<uint64_t> numbers;
+  output.new_file = [&] {
+    auto file = context_.tables->NewFile();
+    if (file.ok()) numbers.push_back(file->first);
+    return file;
+  };
+  output.cancelled = &stopping_;
+  absl::StatusOr<MergeResult> result = MergeToTables(std::move(input), output);
+  absl::Status status = result.status();
+  if (status.ok()) {
+    status = options_.file_system->SyncDirectory(context_.tables->directory());
+  }
+  if (status.ok()) return result;
+  for (uint64_t number : numbers) context_.tables->Discard(number);
+  return status;
 }
 
 absl::Status Background::SplitIfLarge(uint64_t slot_id) {

@@ -99,9 +99,7 @@ absl::StatusOr<std::optional<TableMeta>> WriteUpTo(
   }
   if (!any_entry && input.tombstones.empty()) return std::nullopt;
   MergeOutputOptions output;
-  output.table.compression = options.compression;
-  output.table.block_bytes = options.block_bytes;
-  output.table.filter_bits_per_key = options.filter_bits_per_key;
+  output.table = TableStore::WriterOptions(options);
   output.table_bytes = ~uint64_t{0};
   output.new_file = [&]() -> absl::StatusOr<
                               std::pair<uint64_t, std::unique_ptr<WritableFile>>> {
@@ -167,50 +165,10 @@ absl::StatusOr<CheckpointResult> EngineImpl::Checkpoint(
   }
   NORI_RETURN_IF_ERROR(fs->CreateDirectory(directory));
   auto cleanup = absl::MakeCleanup([&] { RemoveTree(fs, directory); });
-  const ManifestState state = state_.manifest_state();
-  for (const TableRef& table : view->version()->Tables()) {
-    NORI_RETURN_IF_ERROR(LinkOrCopy(
-        fs, tables_->PathOf(table->meta.number),
-        JoinPath(directory, TableFileName(table->meta.number)),
-        table->meta.file_bytes, &result));
-  }
-  VersionEdit edit;
-  for (auto layer = view->layers().rbegin(); layer != view->layers().rend();
-       ++layer) {
-    std::optional<TableMeta> meta;
-    if (layer->spilled != nullptr) {
-      meta = layer->spilled->meta;
-      NORI_RETURN_IF_ERROR(LinkOrCopy(
-          fs, tables_->PathOf(meta->number),
-          JoinPath(directory, TableFileName(meta->number)), meta->file_bytes,
-          &result));
-    } else {
-      NORI_ASSIGN_OR_RETURN(
-          meta, WriteUpTo(*layer->memtable, result.sequence, options_,
-                          directory, tables_.get()));
-      if (meta.has_value()) result.bytes += meta->file_bytes;
-    }
-    if (!meta.has_value()) continue;
-    edit.l0_added.push_back(meta->number);
-    edit.new_tables.push_back(*std::move(meta));
-  }
-  ManifestState initial;
-  initial.identity = identity_;
-  initial.options = state.options;
-  initial.next_slot_id = state.next_slot_id;
-  initial.next_file_number = tables_->PeekNextNumber();
-  initial.last_sequence = result.sequence;
-  initial.decided_mixed = result.last_mixed;
-  initial.version = view->version();
-  NORI_ASSIGN_OR_RETURN(auto manifest,
-                        Manifest::Create(fs, directory, std::move(initial)));
-  if (!edit.l0_added.empty()) {
-    TableStore copies(fs, directory, cache_.get());
-    NORI_RETURN_IF_ERROR(manifest->Log(
-        std::move(edit),
-        [&](const TableMeta& meta) { return copies.Open(meta); }));
-    manifest.reset();
-  }
+  NORI_ASSIGN_OR_RETURN(VersionEdit newest,
+                        CopyTables(*view, directory, &result));
+  NORI_RETURN_IF_ERROR(
+      WriteCopyManifest(*view, directory, result, std::move(newest)));
   NORI_RETURN_IF_ERROR(fs->SyncDirectory(directory));
   std::move(cleanup).Cancel();
   Event event;
@@ -220,6 +178,65 @@ absl::StatusOr<CheckpointResult> EngineImpl::Checkpoint(
   event.value = static_cast<double>(result.files_linked + result.files_copied);
   events_.Record(std::move(event));
   return result;
+}
+
+absl::StatusOr<VersionEdit> EngineImpl::CopyTables(
+    const ReadView& view, const std::string& directory,
+    CheckpointResult* result) {
+  FileSystem* fs = options_.file_system;
+  const auto link = [&](const TableMeta& meta) {
+    return LinkOrCopy(fs, tables_->PathOf(meta.number),
+                      JoinPath(directory, TableFileName(meta.number)),
+                      meta.file_bytes, result);
+  };
+  for (const TableRef& table : view.version()->Tables()) {
+    NORI_RETURN_IF_ERROR(link(table->meta));
+  }
+  VersionEdit edit;
+  for (auto layer = view.layers().rbegin(); layer != view.layers().rend();
+       ++layer) {
+    std::optional<TableMeta> meta;
+    if (layer->spilled != nullptr) {
+      meta = layer->spilled->meta;
+      NORI_RETURN_IF_ERROR(link(*meta));
+    } else {
+      NORI_ASSIGN_OR_RETURN(
+          meta, WriteUpTo(*layer->memtable, result->sequence, options_,
+                          directory, tables_.get()));
+      if (meta.has_value()) result->bytes += meta->file_bytes;
+    }
+    if (!meta.has_value()) continue;
+    edit.l0_added.push_back(meta->number);
+    edit.new_tables.push_back(*std::move(meta));
+  }
+  return edit;
+}
+
+absl::Status EngineImpl::WriteCopyManifest(const ReadView& view,
+                                           const std::string& directory,
+                                           const CheckpointResult& result,
+                                           VersionEdit newest) {
+  FileSystem* fs = options_.file_system;
+  const ManifestState state = state_.manifest_state();
+  ManifestState initial;
+  initial.identity = identity_;
+  initial.options = state.options;
+  initial.next_slot_id = state.next_slot_id;
+  initial.next_file_number = tables_->PeekNextNumber();
+  initial.last_sequence = result.sequence;
+  initial.decided_mixed = result.last_mixed;
+  initial.version = view.version();
+  NORI_ASSIGN_OR_RETURN(auto manifest,
+                        Manifest::Create(fs, directory, std::move(initial)));
+  if (newest.l0_added.empty()) return absl::OkStatus();
+  TableStore copies(fs, directory, cache_.get());
+  NORI_RETURN_IF_ERROR(
+      manifest->Log(std::move(newest), [&](const TableMeta& meta) {
+        return copies.Open(meta);
+      }));
+  // Its tables go before the store that opened them.
+  manifest.reset();
+  return absl::OkStatus();
 }
 
 absl::Status EngineImpl::Verify() {
@@ -233,8 +250,9 @@ absl::Status EngineImpl::Verify() {
       NORI_RETURN_IF_ERROR(layer.spilled->reader->Verify());
     }
   }
-  // The manifest and the log are read as recovery would read them, between two
-  // commits, so that no record is half written.
+  // The manifest and the log are read as recovery would read them: between two
+  // commits, so that no record is half written, and between two edits, so that
+  // no table is removed and no log segment used again meanwhile.
   CommitQueue::Place place(&queue_, StallTimeout());
   NORI_RETURN_IF_ERROR(place.status());
   return state_.WithoutEdits([this](const ManifestState& state) {

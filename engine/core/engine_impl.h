@@ -87,6 +87,15 @@ class EngineImpl final : public Engine {
   absl::Duration StallTimeout() const {
     return absl::Milliseconds(options_.stall_timeout_ms);
   }
+  // Checkpoint (engine_checkpoint.cc). CopyTables brings the tables and writes
+  // the memtables, whose edit it returns.
+  absl::StatusOr<VersionEdit> CopyTables(const ReadView& view,
+                                         const std::string& directory,
+                                         CheckpointResult* result);
+  absl::Status WriteCopyManifest(const ReadView& view,
+                                 const std::string& directory,
+                                 const CheckpointResult& result,
+                                 VersionEdit newest);
   void CountReads(const ReadCounters& counters);
 
   Options options_;

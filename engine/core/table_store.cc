@@ -20,6 +20,14 @@ TableStore::NewFile() {
   return std::make_pair(number, std::move(file));
 }
 
+TableWriterOptions TableStore::WriterOptions(const Options& options) {
+  TableWriterOptions writer;
+  writer.compression = options.compression;
+  writer.block_bytes = options.block_bytes;
+  writer.filter_bits_per_key = options.filter_bits_per_key;
+  return writer;
+}
+
 void TableStore::Discard(uint64_t number) {
   // A failure leaves an orphan, which the next open removes.
   (void)fs_->RemoveFile(PathOf(number));

@@ -15,6 +15,7 @@
 #include "absl/status/statusor.h"
 #include "absl/synchronization/mutex.h"
 #include "engine/io/file_system.h"
+#include "engine/options.h"
 #include "engine/slots/version.h"
 #include "engine/sstable/block_cache.h"
 
@@ -33,6 +34,8 @@ class TableStore {
   uint64_t PeekNextNumber() const { return next_number_.load(); }
 
   absl::StatusOr<std::pair<uint64_t, std::unique_ptr<WritableFile>>> NewFile();
+  // How an engine with these options writes its tables.
+  static TableWriterOptions WriterOptions(const Options& options);
   // Removes a file that no version refers to and no TableRef was made for.
   void Discard(uint64_t number);
 

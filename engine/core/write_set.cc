@@ -195,10 +195,7 @@ absl::StatusOr<TableMeta> WriteSet::WriteTable(
     SequenceNumber last) {
   NORI_ASSIGN_OR_RETURN(auto file, tables_->NewFile());
   const uint64_t number = file.first;
-  TableWriterOptions table_options;
-  table_options.compression = options_.compression;
-  table_options.block_bytes = options_.block_bytes;
-  table_options.filter_bits_per_key = options_.filter_bits_per_key;
+  const TableWriterOptions table_options = TableStore::WriterOptions(options_);
   const auto write = [&]() -> absl::StatusOr<TableProperties> {
     const auto writer =
         TableWriter::Create(table_options, std::move(file.second));

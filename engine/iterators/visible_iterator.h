@@ -7,9 +7,10 @@
 #include <string_view>
 #include <vector>
 
-#include "engine/engine.h"
 #include "engine/format/entry_iterator.h"
 #include "engine/format/range_tombstone.h"
+#include "engine/iterators/iterator.h"
+#include "engine/slots/version.h"
 
 namespace nori {
 
