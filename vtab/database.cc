@@ -36,8 +36,10 @@ Database::Database(Connection* connection, std::string schema)
       state_table_(connection->db(), schema_) {}
 
 Database::~Database() {
-  if (getpid() == owner_) return;
-  // A forked child must not touch the engine, not even to let go of it.
+  if (getpid() != owner_) AbandonTransaction();
+}
+
+void Database::AbandonTransaction() {
   static_cast<void>(transaction_.release());
   static_cast<void>(new SnapshotRef(std::move(view_)));
 }
@@ -196,9 +198,12 @@ absl::Status Database::DropTable(const std::string& name) {
   const absl::Status opened = EnsureOpen();
   // Where the engine is not there or is somebody else's, there is nothing of
   // this table's to remove, and DROP is the way out.
-  const bool lost =
-      absl::IsNotFound(opened) || absl::IsFailedPrecondition(opened);
+  const bool lost = absl::IsNotFound(opened) ||
+                    absl::IsFailedPrecondition(opened) ||
+                    absl::IsDataLoss(opened);
   if (!opened.ok() && !lost) return opened;
+  NORI_ASSIGN_OR_RETURN(const bool exists, state_table_.Exists());
+  if (!exists) return absl::OkStatus();
   absl::StatusOr<uint64_t> id = state_table_.FindTable(name);
   if (absl::IsNotFound(id.status())) return absl::OkStatus();
   NORI_RETURN_IF_ERROR(id.status());

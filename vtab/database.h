@@ -114,6 +114,9 @@ class Database {
   absl::Status PrepareMixed();
   absl::Status PrepareAlone();
   void ForgetTransaction();
+  // In a forked child, which must not touch the engine, not even to let go of
+  // it: the parent goes on with the same transaction and its files.
+  void AbandonTransaction();
   void PublishMaxRowids();
 
   Connection* const connection_;

@@ -102,6 +102,7 @@ absl::Status Database::PrepareMixed() {
 }
 
 absl::Status Database::Sync() {
+  NORI_RETURN_IF_ERROR(CheckProcess());
   if (transaction_ == nullptr || prepared_ || transaction_->empty()) {
     return absl::OkStatus();
   }
@@ -164,6 +165,7 @@ absl::Status Database::Commit() {
 }
 
 absl::Status Database::Rollback() {
+  if (!CheckProcess().ok()) AbandonTransaction();
   absl::Status status;
   if (transaction_ != nullptr) {
     if (prepared_mixed_) shared_->mixed().Aborted();
@@ -188,6 +190,7 @@ void Database::Release(int number) {
 }
 
 absl::Status Database::RollbackTo(int number) {
+  NORI_RETURN_IF_ERROR(CheckProcess());
   // A savepoint without a mark is older than the transaction's first change: so
   // is the one that SQLite calls -1, the transaction itself.
   std::optional<uint64_t> mark;

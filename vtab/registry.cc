@@ -3,9 +3,11 @@
 #include <unistd.h>
 
 #include <algorithm>
+#include <atomic>
 #include <utility>
 #include <vector>
 
+#include "absl/memory/memory.h"
 #include "absl/strings/str_cat.h"
 #include "engine/format/status_macros.h"
 
@@ -63,8 +65,15 @@ void SharedEngine::SetMaxRowid(uint64_t table_id,
 }
 
 EngineRegistry& EngineRegistry::Instance() {
-  static EngineRegistry* const registry = new EngineRegistry;
-  return *registry;
+  static std::atomic<EngineRegistry*> newest{nullptr};
+  EngineRegistry* known = newest.load();
+  while (known == nullptr || known->owner_ != getpid()) {
+    auto fresh = absl::WrapUnique(new EngineRegistry);
+    if (newest.compare_exchange_strong(known, fresh.get())) {
+      known = fresh.release();
+    }
+  }
+  return *known;
 }
 
 SharedEngineRef EngineRegistry::Share(const FileIdentity& key,
@@ -122,6 +131,11 @@ absl::StatusOr<SharedEngineRef> EngineRegistry::Open(
 absl::Status EngineRegistry::SetAside(const std::string& directory) {
   FileSystem* const files = PosixFileSystem();
   if (!files->Exists(directory)) return absl::OkStatus();
+  NORI_ASSIGN_OR_RETURN(const bool is_directory, files->IsDirectory(directory));
+  if (!is_directory) {
+    return absl::FailedPreconditionError(absl::StrCat(
+        directory, " is a file; the engine needs a directory there"));
+  }
   NORI_ASSIGN_OR_RETURN(const FileIdentity key, files->Identity(directory));
   absl::MutexLock lock(&mutex_);
   if (by_directory_.contains(key)) {

@@ -4,6 +4,7 @@
 #define NORI_VTAB_REGISTRY_H_
 
 #include <sys/types.h>
+#include <unistd.h>
 
 #include <atomic>
 #include <cstdint>
@@ -62,6 +63,9 @@ using SharedEngineRef = std::shared_ptr<SharedEngine>;
 // threads that are still at work.
 class EngineRegistry {
  public:
+  // The process's own. A forked child begins with an empty one: the engines
+  // that it inherits have no threads and no lock there, and the parent goes on
+  // writing to the same files.
   static EngineRegistry& Instance();
 
   struct OpenRequest {
@@ -93,13 +97,14 @@ class EngineRegistry {
     std::weak_ptr<SharedEngine> engine;
   };
 
-  EngineRegistry() = default;
+  EngineRegistry() : owner_(getpid()) {}
   SharedEngineRef Share(const FileIdentity& key,
                         std::unique_ptr<SharedEngine> engine)
       ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
   void Release(const FileIdentity& key, SharedEngine* engine)
       ABSL_LOCKS_EXCLUDED(mutex_);
 
+  const pid_t owner_;
   absl::Mutex mutex_;
   absl::CondVar closed_;
   absl::flat_hash_map<FileIdentity, Entry> by_directory_

@@ -1,6 +1,9 @@
 #include "engine/core/commit_queue.h"
 
+#include <algorithm>
+
 #include "absl/base/macros.h"
+#include "absl/time/clock.h"
 
 namespace nori {
 namespace {
@@ -44,10 +47,24 @@ absl::Status CommitQueue::Submit(const Write& write, CommitGroup commit) {
   return status;
 }
 
-void CommitQueue::Enter(Entry* entry) {
+bool CommitQueue::Enter(Entry* entry, absl::Duration timeout) {
+  const absl::Time deadline = absl::Now() + timeout;
   absl::MutexLock lock(&mutex_);
   queue_.push_back(entry);
-  while (queue_.front() != entry) entry->wake.Wait(&mutex_);
+  while (queue_.front() != entry) {
+    if (!entry->wake.WaitWithDeadline(&mutex_, deadline)) continue;
+    if (queue_.front() == entry) break;
+    queue_.erase(std::find(queue_.begin(), queue_.end(), entry));
+    return false;
+  }
+  return true;
+}
+
+absl::Status CommitQueue::Place::status() const {
+  if (in_front_) return absl::OkStatus();
+  return absl::UnavailableError(
+      "a transaction whose COMMIT was refused is still open; end it and try "
+      "again");
 }
 
 void CommitQueue::Leave(Entry* entry) {

@@ -11,6 +11,7 @@
 #include "absl/functional/function_ref.h"
 #include "absl/status/status.h"
 #include "absl/synchronization/mutex.h"
+#include "absl/time/time.h"
 #include "engine/engine.h"
 
 namespace nori {
@@ -48,20 +49,30 @@ class CommitQueue {
   // A transaction's place. The constructor waits until it is in front.
   class Place {
    public:
-    explicit Place(CommitQueue* queue) : queue_(queue) {
-      queue_->Enter(&entry_);
+    explicit Place(CommitQueue* queue)
+        : Place(queue, absl::InfiniteDuration()) {}
+    // Gives up after `timeout`: whoever is in front may be a transaction that
+    // is prepared and waits for its user to decide, perhaps on this very
+    // thread.
+    Place(CommitQueue* queue, absl::Duration timeout)
+        : queue_(queue), in_front_(queue->Enter(&entry_, timeout)) {}
+    ~Place() {
+      if (in_front_) queue_->Leave(&entry_);
     }
-    ~Place() { queue_->Leave(&entry_); }
+    // kUnavailable if it gave up.
+    absl::Status status() const;
     Place(const Place&) = delete;
     Place& operator=(const Place&) = delete;
 
    private:
     CommitQueue* const queue_;
     Entry entry_;
+    const bool in_front_;
   };
 
  private:
-  void Enter(Entry* entry) ABSL_LOCKS_EXCLUDED(mutex_);
+  // False if `entry` was not in front after `timeout` and is not queued.
+  bool Enter(Entry* entry, absl::Duration timeout) ABSL_LOCKS_EXCLUDED(mutex_);
   void Leave(Entry* entry) ABSL_LOCKS_EXCLUDED(mutex_);
 
   absl::Mutex mutex_;

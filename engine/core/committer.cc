@@ -86,6 +86,16 @@ absl::Status Committer::RestartLog() {
       std::unique_ptr<LogWriter> log,
       LogWriter::Create(LogOptionsFor(options_, directory_), next_segment,
                         LogPosition{next_segment, 0}));
+  // Where there was nothing to flush, the manifest still names the failed log.
+  NORI_RETURN_IF_ERROR(state_->Edit(
+      [&](const ManifestState&) -> absl::StatusOr<VersionEdit> {
+        VersionEdit edit;
+        edit.log_number = next_segment;
+        edit.last_sequence = last_sequence();
+        edit.decided_mixed = last_mixed();
+        return edit;
+      },
+      /*layers_flushed=*/0));
   absl::MutexLock lock(&log_mutex_);
   log_ = std::move(log);
   log_error_ = absl::OkStatus();
@@ -257,7 +267,14 @@ absl::Status Committer::Publish(const PrepareRecord& record,
 absl::Status Committer::LogOutcome(const OutcomeRecord& outcome,
                                    Durability durability) {
   const std::string payload = EncodeOutcome(outcome);
-  return Append({payload}, durability);
+  const absl::Status status = Append({payload}, durability);
+  if (!status.ok()) {
+    // Also after a full disk: what the prepare record says without its outcome
+    // must not be followed by other commits.
+    absl::MutexLock lock(&log_mutex_);
+    log_error_ = status;
+  }
+  return status;
 }
 
 absl::Status Committer::SyncLog() {

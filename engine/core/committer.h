@@ -75,7 +75,12 @@ class Committer {
   // their global numbers.
   absl::Status Publish(const PrepareRecord& record, std::string_view changes,
                        std::vector<TableRef> tables);
+  // If this fails, nothing is logged behind the undecided record: the next
+  // commit starts a new log.
   absl::Status LogOutcome(const OutcomeRecord& outcome, Durability durability);
+  // Starts a new log if the old one failed; then nothing of the old one is read
+  // again. Fails if there is still no log to write to. REQUIRES: in front.
+  absl::Status Writable() ABSL_LOCKS_EXCLUDED(log_mutex_);
 
   // Moves the active memtable to the immutable ones. REQUIRES: in front.
   absl::Status Rotate();
@@ -91,7 +96,6 @@ class Committer {
   void TurnReadOnly(const absl::Status& cause) ABSL_LOCKS_EXCLUDED(log_mutex_);
 
  private:
-  absl::Status Writable() ABSL_LOCKS_EXCLUDED(log_mutex_);
   absl::Status Append(const std::vector<std::string_view>& parts,
                       Durability durability) ABSL_LOCKS_EXCLUDED(log_mutex_);
   absl::Status RestartLog() ABSL_LOCKS_EXCLUDED(log_mutex_);

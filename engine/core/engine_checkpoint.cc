@@ -158,7 +158,8 @@ absl::StatusOr<CheckpointResult> EngineImpl::Checkpoint(
   {
     // Between two commits: the sequence number, the mixed number and the view
     // are of one instant.
-    CommitQueue::Place place(&queue_);
+    CommitQueue::Place place(&queue_, StallTimeout());
+    NORI_RETURN_IF_ERROR(place.status());
     snapshot = GetSnapshot();
     view = state_.view();
     result.sequence = snapshot->sequence();
@@ -251,17 +252,18 @@ absl::Status EngineImpl::Verify() {
     }
   }
   // The manifest and the log are read as recovery would read them: between two
-  // edits, so that no table is removed meanwhile, and between two commits, so
-  // that no record is half written.
-  NORI_RETURN_IF_ERROR(state_.WithManifestStill([&] {
-    return Manifest::Recover(options_.file_system, directory_, Opener())
+  // commits, so that no record is half written, and between two edits, so that
+  // no table is removed and no log segment used again meanwhile.
+  CommitQueue::Place place(&queue_, StallTimeout());
+  NORI_RETURN_IF_ERROR(place.status());
+  return state_.WithoutEdits([this](const ManifestState& state) {
+    NORI_RETURN_IF_ERROR(
+        Manifest::Recover(options_.file_system, directory_, Opener()).status());
+    return ReadLog(
+               LogOptionsFor(options_, directory_), state.log_number,
+               [](LogPosition, std::string_view) { return absl::OkStatus(); })
         .status();
-  }));
-  CommitQueue::Place place(&queue_);
-  return ReadLog(LogOptionsFor(options_, directory_),
-                 state_.manifest_state().log_number,
-                 [](LogPosition, std::string_view) { return absl::OkStatus(); })
-      .status();
+  });
 }
 
 }  // namespace nori

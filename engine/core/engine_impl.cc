@@ -107,7 +107,8 @@ absl::StatusOr<std::unique_ptr<Transaction>> EngineImpl::BeginTransaction(
 
 absl::Status EngineImpl::Flush() {
   {
-    CommitQueue::Place place(&queue_);
+    CommitQueue::Place place(&queue_, StallTimeout());
+    NORI_RETURN_IF_ERROR(place.status());
     NORI_RETURN_IF_ERROR(committer_.Rotate());
   }
   return background_.FlushAll();

@@ -84,6 +84,9 @@ class EngineImpl final : public Engine {
   TableOpener Opener() {
     return [this](const TableMeta& meta) { return tables_->Open(meta); };
   }
+  absl::Duration StallTimeout() const {
+    return absl::Milliseconds(options_.stall_timeout_ms);
+  }
   // Checkpoint (engine_checkpoint.cc). CopyTables brings the tables and writes
   // the memtables, whose edit it returns.
   absl::StatusOr<VersionEdit> CopyTables(const ReadView& view,

@@ -72,6 +72,12 @@ absl::Status State::Edit(EditBuilder build, size_t layers_flushed) {
   return absl::OkStatus();
 }
 
+absl::Status State::WithoutEdits(
+    absl::FunctionRef<absl::Status(const ManifestState&)> body) {
+  absl::MutexLock lock(&manifest_mutex_);
+  return body(manifest_->state());
+}
+
 ManifestState State::manifest_state() const {
   absl::MutexLock lock(&manifest_mutex_);
   return manifest_->state();

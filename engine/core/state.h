@@ -48,12 +48,10 @@ class State {
   absl::Status Edit(EditBuilder build, size_t layers_flushed)
       ABSL_LOCKS_EXCLUDED(manifest_mutex_, view_mutex_);
 
-  // Runs `read` while no edit can happen.
-  absl::Status WithManifestStill(absl::FunctionRef<absl::Status()> read)
-      ABSL_LOCKS_EXCLUDED(manifest_mutex_) {
-    absl::MutexLock lock(&manifest_mutex_);
-    return read();
-  }
+  // Runs `body` while no edit can be made: what the manifest names stays.
+  absl::Status WithoutEdits(
+      absl::FunctionRef<absl::Status(const ManifestState&)> body)
+      ABSL_LOCKS_EXCLUDED(manifest_mutex_);
 
   // A copy of the scalars and the version.
   ManifestState manifest_state() const ABSL_LOCKS_EXCLUDED(manifest_mutex_);

@@ -85,6 +85,7 @@ absl::Status TransactionImpl::Prepare(PrepareMode mode, uint64_t mixed_number,
         "a mixed transaction needs a number above the last one");
   }
   if (!place_.has_value()) place_.emplace(context_.queue);
+  prepared_durability_ = durability;
   PrepareRecord record;
   record.mode = mode;
   record.prepare_id = id_;
@@ -99,7 +100,6 @@ absl::Status TransactionImpl::Prepare(PrepareMode mode, uint64_t mixed_number,
   NORI_RETURN_IF_ERROR(
       context_.committer->Prepare(&record, changes_, durability));
   prepared_ = std::move(record);
-  prepared_durability_ = durability;
   return absl::OkStatus();
 }
 
@@ -123,7 +123,7 @@ absl::Status TransactionImpl::Commit(Durability durability) {
     const absl::Status prepared =
         Prepare(PrepareMode::kCommitsUnlessAborted, 0, durability);
     if (!prepared.ok()) {
-      End();
+      Rollback().IgnoreError();
       return prepared;
     }
   }
@@ -132,7 +132,11 @@ absl::Status TransactionImpl::Commit(Durability durability) {
     status = context_.committer->LogOutcome({id_, true}, durability);
   }
   if (status.ok()) status = Publish();
-  if (!status.ok()) context_.committer->TurnReadOnly(status);
+  if (!status.ok()) {
+    context_.committer->TurnReadOnly(status);
+    // The log names them, and the next open has to find them.
+    writes_->ReleaseTables();
+  }
   End();
   return status;
 }
@@ -140,11 +144,25 @@ absl::Status TransactionImpl::Commit(Durability durability) {
 absl::Status TransactionImpl::Rollback() {
   NORI_RETURN_IF_ERROR(Active());
   absl::Status status;
-  if (prepared_.has_value()) {
-    status = context_.committer->LogOutcome({id_, false}, prepared_durability_);
-  }
+  // A prepare that failed may have left its record behind all the same.
+  if (place_.has_value()) status = Abort();
   End();
   return status;
+}
+
+absl::Status TransactionImpl::Abort() {
+  // Where the prepare record can survive a power loss, so must this: what was
+  // rolled back may not come back.
+  const Durability durability = prepared_durability_ == Durability::kNone
+                                    ? Durability::kNone
+                                    : Durability::kSync;
+  if (context_.committer->LogOutcome({id_, false}, durability).ok()) {
+    return absl::OkStatus();
+  }
+  const absl::Status left = context_.committer->Writable();
+  // The record may be read once more, and names them.
+  if (!left.ok()) writes_->ReleaseTables();
+  return left;
 }
 
 void TransactionImpl::End() {

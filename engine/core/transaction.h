@@ -56,6 +56,8 @@ class TransactionImpl final : public Transaction {
   absl::Status Active() const;
   absl::Status BeforeChange(size_t bytes);
   absl::Status Publish();
+  // Logs the abort of a prepare that was tried, or leaves the log behind.
+  absl::Status Abort();
   void End();
 
   const TransactionContext context_;

@@ -6,6 +6,7 @@
 
 #include <atomic>
 #include <filesystem>
+#include <fstream>
 #include <string>
 #include <thread>
 #include <vector>
@@ -250,6 +251,53 @@ TEST_F(ModuleTest, ForkedChildGetsAnError) {
   EXPECT_EQ(a.Get("SELECT * FROM t"), "1|'one'");
 }
 
+// Runs `body` in a forked child, which must leave without any destructor.
+template <typename Body>
+int InForkedChild(Body&& body) {
+  const pid_t child = fork();
+  if (child == 0) _exit(body() ? 0 : 1);
+  int status = -1;
+  EXPECT_EQ(waitpid(child, &status, 0), child);
+  return status;
+}
+
+TEST_F(ModuleTest, ForkedChildDoesNotShareTheEngine) {
+  TestConnection a(Path("a.db"));
+  a.Get(kCreate);
+  a.Get("INSERT INTO t VALUES(1, 'one')");
+  const int status = InForkedChild([&] {
+    auto* own = new TestConnection(Path("a.db"));
+    const SqlResult result = own->Run("INSERT INTO t VALUES(2, 'two')");
+    return result.code == SQLITE_BUSY &&
+           result.message.find(std::to_string(getppid())) != std::string::npos;
+  });
+  EXPECT_EQ(status, 0);
+  a.Get("INSERT INTO t VALUES(3, 'three')");
+  ASSERT_EQ(a.Close(), SQLITE_OK);
+  TestConnection b(Path("a.db"));
+  EXPECT_EQ(b.Get("SELECT id FROM t"), "1\n3");
+}
+
+TEST_F(ModuleTest, ForkedChildEndsNoTransactionOfItsParent) {
+  TestConnection a(Path("a.db"));
+  a.Get(
+      "CREATE VIRTUAL TABLE t USING nori(id INTEGER PRIMARY KEY, v,"
+      " transaction_spill_bytes=65536)");
+  // So much that it was moved to files, which the parent still needs.
+  a.Get(
+      "BEGIN; WITH RECURSIVE c(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM c"
+      " WHERE i < 500) INSERT INTO t SELECT i, randomblob(1000) FROM c");
+  const int status = InForkedChild([&] {
+    return a.Run("ROLLBACK").code == SQLITE_OK && a.Close() == SQLITE_OK;
+  });
+  EXPECT_EQ(status, 0);
+  a.Get("COMMIT");
+  ASSERT_EQ(a.Close(), SQLITE_OK);
+  TestConnection b(Path("a.db"));
+  EXPECT_EQ(b.Get("SELECT count(*), sum(length(v)) FROM t"), "500|500000");
+  EXPECT_EQ(b.Get("SELECT nori_verify()"), "'ok'");
+}
+
 TEST_F(ModuleTest, WritersOfSeveralThreadsLoseNothing) {
   constexpr int kThreads = 3, kRounds = 100;
   {
@@ -331,6 +379,50 @@ TEST_F(ModuleTest, CommitThatIsBusyCanBeRepeatedOrUndone) {
   a.Get("INSERT INTO t VALUES(4, 'four')");
   a.Get("COMMIT");
   EXPECT_EQ(b.Get("SELECT id FROM t"), "3\n4");
+}
+
+TEST_F(ModuleTest, FlushBesideARefusedCommitGivesUp) {
+  TestConnection a(Path("a.db")), b(Path("a.db"));
+  a.Get(
+      "CREATE VIRTUAL TABLE t USING nori(id INTEGER PRIMARY KEY, v,"
+      " stall_timeout_ms=50)");
+  a.Get("CREATE TABLE c(x)");
+  b.Get("BEGIN; SELECT * FROM c");
+  a.Get("BEGIN; INSERT INTO t VALUES(1, 'one')");
+  EXPECT_EQ(a.Run("COMMIT").code, SQLITE_BUSY);
+  // On the connection whose transaction is in the way, and beside it.
+  EXPECT_EQ(a.Run("SELECT nori_flush()").code, SQLITE_BUSY);
+  EXPECT_EQ(b.Run("SELECT nori_flush()").code, SQLITE_BUSY);
+  b.Get("COMMIT");
+  a.Get("COMMIT; SELECT nori_flush()");
+  EXPECT_EQ(b.Get("SELECT id FROM t"), "1");
+}
+
+TEST_F(ModuleTest, DropIsTheWayOutOfADamagedState) {
+  for (const char* damage :
+       {"DROP TABLE nori_state", "DELETE FROM nori_state",
+        "UPDATE nori_state SET state = zeroblob(40) WHERE id = 0"}) {
+    const std::string path =
+        Path(std::to_string(damage[0]) + damage[2] + ".db");
+    {
+      TestConnection a(path);
+      a.Get(kCreate);
+      a.Get(damage);
+    }
+    TestConnection a(path);
+    EXPECT_NE(a.Run("SELECT * FROM t").code, SQLITE_OK) << damage;
+    EXPECT_EQ(a.Run("DROP TABLE t").code, SQLITE_OK) << damage;
+  }
+}
+
+TEST_F(ModuleTest, FileInTheDirectorysPlace) {
+  std::ofstream(Path("a.db-nori")) << "not a directory";
+  TestConnection a(Path("a.db"));
+  const SqlResult result = a.Run(kCreate);
+  EXPECT_NE(result.code, SQLITE_OK);
+  EXPECT_NE(result.message.find("is a file"), std::string::npos)
+      << result.message;
+  EXPECT_EQ(a.Get("SELECT count(*) FROM sqlite_schema"), "0");
 }
 
 TEST_F(ModuleTest, CommitHookCanVeto) {

@@ -108,6 +108,66 @@ INSTANTIATE_TEST_SUITE_P(
                   absl::StatusCode::kInternal}),
     [](const auto& param_info) { return param_info.param.name; });
 
+// The first commit of a log fails, so that there is nothing to flush when the
+// next one starts a new log.
+TEST(EngineFault, FirstCommitOfALogFails) {
+  for (const IoOperation operation : {kWrite, kSync}) {
+    MemoryFileSystem disk;
+    FaultFileSystem faults(&disk, 1);
+    auto opened = Engine::Open(ManualOptions(&faults), "/db");
+    ASSERT_TRUE(opened.ok()) << opened.status();
+    std::unique_ptr<Engine> engine = *std::move(opened);
+    Fault fault;
+    fault.operations = {operation};
+    fault.nth = 1;
+    fault.code = absl::StatusCode::kInternal;
+    faults.AddFault(fault);
+    EXPECT_FALSE(engine->Put({}, "refused", "v").ok());
+    faults.ClearFaults();
+    NORI_ASSERT_OK(engine->Put({}, "k", "v"));
+    engine.reset();
+    opened = Engine::Open(ManualOptions(&disk), "/db");
+    ASSERT_TRUE(opened.ok()) << opened.status();
+    EXPECT_EQ(GetOr(opened->get(), "k"), "v");
+    NORI_ASSERT_OK((*opened)->Verify());
+  }
+}
+
+// A prepare that counts as committed unless an abort follows is rolled back
+// while the disk is full or broken, and writing goes on afterwards.
+TEST(EngineFault, AbortThatCannotBeLogged) {
+  for (const absl::StatusCode code :
+       {absl::StatusCode::kResourceExhausted, absl::StatusCode::kInternal}) {
+    for (const size_t value_bytes : {10, 100000}) {  // the latter is spilled
+      MemoryFileSystem disk;
+      FaultFileSystem faults(&disk, 1);
+      auto opened = Engine::Open(ManualOptions(&faults), "/db");
+      ASSERT_TRUE(opened.ok()) << opened.status();
+      std::unique_ptr<Engine> engine = *std::move(opened);
+      auto begun = engine->BeginTransaction({});
+      ASSERT_TRUE(begun.ok()) << begun.status();
+      NORI_ASSERT_OK((*begun)->Put("vetoed", std::string(value_bytes, 'x')));
+      NORI_ASSERT_OK((*begun)->Prepare(PrepareMode::kCommitsUnlessAborted, 0,
+                                       Durability::kSync));
+      Fault fault;
+      fault.operations = {kWrite, kCreate};
+      fault.nth = 1;
+      fault.from_then_on = true;
+      fault.code = code;
+      faults.AddFault(fault);
+      EXPECT_FALSE((*begun)->Rollback().ok());
+      faults.ClearFaults();
+      begun->reset();
+      NORI_ASSERT_OK(engine->Put({}, "k", "v"));
+      engine.reset();
+      opened = Engine::Open(ManualOptions(&disk), "/db");
+      ASSERT_TRUE(opened.ok()) << opened.status();
+      EXPECT_EQ(GetOr(opened->get(), "k"), "v");
+      EXPECT_EQ(GetOr(opened->get(), "vetoed"), "<none>");
+    }
+  }
+}
+
 // A database with tables, log and manifest, closed.
 void MakeDatabase(MemoryFileSystem* disk) {
   auto opened = Engine::Open(ManualOptions(disk), "/db");
