@@ -69,15 +69,15 @@ class PinnedValue {
 };
 
 struct ReadOptions {
-  SnapshotRef snapshot;       // null: the newest commit
+  SnapshotRef snapshot;  // null: the newest commit
   bool fill_cache = true;
 };
 
 struct IterateOptions {
-  SnapshotRef snapshot;       // null: the newest commit
-  KeyRange bounds;            // keys outside are never returned
+  SnapshotRef snapshot;  // null: the newest commit
+  KeyRange bounds;       // keys outside are never returned
   bool fill_cache = true;
-  size_t readahead_bytes = 0; // 0: adaptive
+  size_t readahead_bytes = 0;  // 0: adaptive
 };
 
 // A list of changes, applied in order and atomically. Later changes win.
@@ -85,7 +85,8 @@ class WriteBatch {
  public:
   void Put(std::string_view key, std::string_view value);
   void Delete(std::string_view key);
-  void DeleteRange(std::string_view begin, std::string_view end);  // [begin, end)
+  void DeleteRange(std::string_view begin,
+                   std::string_view end);  // [begin, end)
   void Clear();
   size_t count() const { return count_; }
   size_t bytes() const { return rep_.size(); }
@@ -126,11 +127,13 @@ class Transaction {
                                    std::string_view end) = 0;
 
   // Reads see the transaction's own changes over its base snapshot.
-  virtual absl::StatusOr<bool> Get(std::string_view key, PinnedValue* value) = 0;
+  virtual absl::StatusOr<bool> Get(std::string_view key,
+                                   PinnedValue* value) = 0;
   // The iterator sees the changes made before its creation, also if later ones
   // or a RollbackTo follow while it is open; `options.snapshot` is ignored. It
   // may outlive Commit and Rollback.
-  virtual std::unique_ptr<Iterator> NewIterator(const IterateOptions& options) = 0;
+  virtual std::unique_ptr<Iterator> NewIterator(
+      const IterateOptions& options) = 0;
 
   // A mark after the changes so far; RollbackTo undoes the later ones. Marks
   // ascend; rolling back to one keeps it usable.
@@ -183,7 +186,7 @@ struct TableInfo {
 };
 
 struct EngineStats {
-  uint64_t memtable_bytes = 0;   // active and immutable
+  uint64_t memtable_bytes = 0;  // active and immutable
   int immutable_memtables = 0;
   int l0_tables = 0;
   int slots = 0;
@@ -195,7 +198,7 @@ struct EngineStats {
   uint64_t cache_hits = 0, cache_misses = 0;
   SequenceNumber last_sequence = 0;
   double pressure_score = 0;
-  int pressure_zone = 0;         // 0 green .. 3 red
+  int pressure_zone = 0;                                   // 0 green .. 3 red
   std::vector<std::pair<std::string, uint64_t>> counters;  // observe/metrics.h
 };
 
@@ -231,8 +234,8 @@ class Engine {
   // Blind atomic write. Concurrent callers share log writes and syncs (group
   // commit). Does not take the writer lock: waits only while a prepared
   // transaction is undecided. With kSync the write becomes visible when it is
-  // logged and durable when this returns; if the sync fails it stays visible and
-  // may or may not outlive the process.
+  // logged and durable when this returns; if the sync fails it stays visible
+  // and may or may not outlive the process.
   virtual absl::Status Write(const WriteOptions& options,
                              const WriteBatch& batch) = 0;
   absl::Status Put(const WriteOptions& options, std::string_view key,
@@ -245,7 +248,8 @@ class Engine {
   virtual absl::StatusOr<bool> Get(const ReadOptions& options,
                                    std::string_view key,
                                    PinnedValue* value) = 0;
-  virtual std::unique_ptr<Iterator> NewIterator(const IterateOptions& options) = 0;
+  virtual std::unique_ptr<Iterator> NewIterator(
+      const IterateOptions& options) = 0;
 
   virtual SnapshotRef GetSnapshot() = 0;
   virtual SequenceNumber LastSequence() const = 0;

@@ -133,8 +133,8 @@ absl::Status EngineRegistry::SetAside(const std::string& directory) {
   if (!files->Exists(directory)) return absl::OkStatus();
   NORI_ASSIGN_OR_RETURN(const bool is_directory, files->IsDirectory(directory));
   if (!is_directory) {
-    return absl::FailedPreconditionError(
-        absl::StrCat(directory, " is a file; the engine needs a directory there"));
+    return absl::FailedPreconditionError(absl::StrCat(
+        directory, " is a file; the engine needs a directory there"));
   }
   NORI_ASSIGN_OR_RETURN(const FileIdentity key, files->Identity(directory));
   absl::MutexLock lock(&mutex_);

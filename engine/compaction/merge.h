@@ -22,7 +22,7 @@ struct MergeInput {
   std::vector<std::unique_ptr<EntryIterator>> layers;
   // Range tombstones of the inputs, already clipped to `range`.
   std::vector<RangeTombstone> tombstones;
-  KeyRange range;                      // nothing outside is written
+  KeyRange range;                         // nothing outside is written
   std::vector<SequenceNumber> snapshots;  // live ones, ascending
   // No older entry of any key in `range` exists below the inputs: point and
   // range tombstones that every snapshot sees can be dropped.
@@ -34,7 +34,8 @@ struct MergeOutputOptions {
   uint64_t table_bytes = uint64_t{16} << 20;  // a new table starts above this
   // Makes a new file and its number. Tables never split one user key's
   // versions over two files.
-  std::function<absl::StatusOr<std::pair<uint64_t, std::unique_ptr<WritableFile>>>()>
+  std::function<
+      absl::StatusOr<std::pair<uint64_t, std::unique_ptr<WritableFile>>>()>
       new_file;
   // Keys at which a table must end (guards), ascending.
   std::vector<std::string> cuts;
@@ -46,7 +47,7 @@ struct MergeOutputOptions {
 };
 
 struct MergeResult {
-  std::vector<TableMeta> tables;   // ascending key ranges, disjoint
+  std::vector<TableMeta> tables;  // ascending key ranges, disjoint
   uint64_t entries_in = 0;
   uint64_t entries_out = 0;
   uint64_t bytes_out = 0;

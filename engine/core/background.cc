@@ -178,8 +178,8 @@ absl::Status Background::FlushLayer(const MemLayer& layer,
     Record(EventKind::kFlushBegin, 0, layer.memtable->MemoryUsage(), 0, 0,
            static_cast<double>(layer.memtable->entry_count()), "");
     NORI_ASSIGN_OR_RETURN(meta, WriteMemtable(*layer.memtable));
-    NORI_RETURN_IF_ERROR(options_.file_system->SyncDirectory(
-        context_.tables->directory()));
+    NORI_RETURN_IF_ERROR(
+        options_.file_system->SyncDirectory(context_.tables->directory()));
     context_.metrics->flushes.Add();
     context_.metrics->flush_bytes_written.Add(meta->file_bytes);
   }
@@ -213,8 +213,7 @@ void Background::AddWriteHeat(uint64_t table_number) {
         return table.table->meta.number == table_number;
       });
   if (l0 == version.l0().end()) return;
-  const auto [first, last] =
-      version.SlotRangeFor(TableBounds(l0->table->meta));
+  const auto [first, last] = version.SlotRangeFor(TableBounds(l0->table->meta));
   for (size_t i = first; i <= last; ++i) {
     const KeyRange& range = version.slots()[i]->range;
     if (!TableOverlaps(l0->table->meta, range)) continue;
@@ -247,8 +246,8 @@ absl::StatusOr<TableMeta> Background::WriteMemtable(const Memtable& memtable) {
     return result.status();
   }
   if (result->tables.size() != 1) {
-    return absl::InternalError(absl::StrCat(
-        "flush of a memtable made ", result->tables.size(), " tables"));
+    return absl::InternalError(absl::StrCat("flush of a memtable made ",
+                                            result->tables.size(), " tables"));
   }
   return std::move(result->tables.front());
 }

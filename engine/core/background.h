@@ -116,7 +116,7 @@ class Background {
 
   absl::Mutex mutex_;
   absl::CondVar changed_;
-  uint64_t generation_ ABSL_GUARDED_BY(mutex_) = 1;  // of Signal
+  uint64_t generation_ ABSL_GUARDED_BY(mutex_) = 1;       // of Signal
   uint64_t idle_generation_ ABSL_GUARDED_BY(mutex_) = 0;  // nothing due then
   std::unique_ptr<RunPolicy> run_policy_ ABSL_GUARDED_BY(mutex_);
   std::unique_ptr<Scheduler> scheduler_ ABSL_GUARDED_BY(mutex_);

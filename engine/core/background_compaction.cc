@@ -70,8 +70,8 @@ SlotView ViewOf(const Version& version, size_t index) {
       }
       const double share = static_cast<double>(slice.entries) /
                            static_cast<double>(meta.entries);
-      view.deletions += static_cast<uint64_t>(
-          share * static_cast<double>(meta.deletions));
+      view.deletions +=
+          static_cast<uint64_t>(share * static_cast<double>(meta.deletions));
     }
   }
   return view;
@@ -88,7 +88,8 @@ std::vector<SlotView> Background::SlotViews(const ReadView& view) {
     sum += rate.Weighted();
     peak = std::max(peak, rate.Weighted());
   }
-  const double mean = rates.empty() ? 0 : sum / static_cast<double>(rates.size());
+  const double mean =
+      rates.empty() ? 0 : sum / static_cast<double>(rates.size());
   std::vector<SlotView> views;
   views.reserve(version.slots().size());
   for (size_t i = 0; i < version.slots().size(); ++i) {
@@ -117,15 +118,14 @@ absl::StatusOr<bool> Background::CompactOne() {
       changed_.SignalAll();
       return false;
     }
-    const auto slot =
-        std::find_if(views.begin(), views.end(), [&](const SlotView& v) {
-          return v.id == choice->slot_id;
-        });
+    const auto slot = std::find_if(
+        views.begin(), views.end(),
+        [&](const SlotView& v) { return v.id == choice->slot_id; });
     picked = Picked{*choice, *slot};
     busy_.insert(choice->slot_id);
   }
-  const auto unlock = absl::MakeCleanup(
-      [&] { UnlockSlot(picked->choice.slot_id); });
+  const auto unlock =
+      absl::MakeCleanup([&] { UnlockSlot(picked->choice.slot_id); });
   const int before = static_cast<int>(picked->view.l0_bytes.size() +
                                       picked->view.run_bytes.size());
   Record(EventKind::kBanditSelection, picked->choice.slot_id, 0, 0, 0,
@@ -379,8 +379,8 @@ absl::Status Background::AddGuards(const KeyRange& range) {
       for (uint64_t id : locked) UnlockSlot(id);
     });
     const VersionRef now = context_.state->view()->version();
-    const bool same = std::all_of(
-        keys.begin(), keys.end(), [&](const std::string& key) {
+    const bool same =
+        std::all_of(keys.begin(), keys.end(), [&](const std::string& key) {
           const uint64_t id = now->slots()[now->SlotIndex(key)]->id;
           return std::find(locked.begin(), locked.end(), id) != locked.end();
         });

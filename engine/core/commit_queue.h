@@ -20,8 +20,9 @@ namespace nori {
 // insert into the memtable and rotate. A leader of a plain write takes the
 // writes that queued behind it along, so that they share one log record (group
 // commit; the scheme is LevelDB's, with each follower woken alone, and the sync
-// left to who needs it after the queue). A transaction enters as itself and stays in front until it leaves: nothing can
-// commit between its prepare and its outcome.
+// left to who needs it after the queue). A transaction enters as itself and
+// stays in front until it leaves: nothing can commit between its prepare and
+// its outcome.
 //
 // Thread-safe. A place is not bound to a thread.
 class CommitQueue {
@@ -30,14 +31,15 @@ class CommitQueue {
     const WriteBatch* batch = nullptr;
   };
   // Commits a group; its status is every member's.
-  using CommitGroup = absl::FunctionRef<absl::Status(const std::vector<Write>&)>;
+  using CommitGroup =
+      absl::FunctionRef<absl::Status(const std::vector<Write>&)>;
 
   absl::Status Submit(const Write& write, CommitGroup commit)
       ABSL_LOCKS_EXCLUDED(mutex_);
 
  private:
   struct Entry {
-    Write write;          // batch is null for a transaction's place
+    Write write;  // batch is null for a transaction's place
     absl::CondVar wake;
     bool done = false;
     absl::Status status;
@@ -47,9 +49,11 @@ class CommitQueue {
   // A transaction's place. The constructor waits until it is in front.
   class Place {
    public:
-    explicit Place(CommitQueue* queue) : Place(queue, absl::InfiniteDuration()) {}
-    // Gives up after `timeout`: whoever is in front may be a transaction that is
-    // prepared and waits for its user to decide, perhaps on this very thread.
+    explicit Place(CommitQueue* queue)
+        : Place(queue, absl::InfiniteDuration()) {}
+    // Gives up after `timeout`: whoever is in front may be a transaction that
+    // is prepared and waits for its user to decide, perhaps on this very
+    // thread.
     Place(CommitQueue* queue, absl::Duration timeout)
         : queue_(queue), in_front_(queue->Enter(&entry_, timeout)) {}
     ~Place() {

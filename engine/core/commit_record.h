@@ -2,7 +2,8 @@
 //
 // A record is one byte of type, then:
 //
-//   kCommits   first sequence fixed64, number of commits varint, then per commit
+//   kCommits   first sequence fixed64, number of commits varint, then per
+//   commit
 //              its changes (length-prefixed). Commit i has sequence first + i.
 //   kPrepare   mode u8, prepare id fixed64, mixed number varint, sequence base
 //              fixed64, number of sequence numbers taken varint, number of
@@ -38,10 +39,12 @@ struct PrepareRecord {
   uint64_t mixed_number = 0;
   SequenceNumber sequence_base = 0;  // the commit's last number is base + taken
   uint64_t sequences_taken = 1;
-  std::vector<TableMeta> tables;     // spilled parts, oldest first
+  std::vector<TableMeta> tables;  // spilled parts, oldest first
   std::string_view changes;
 
-  SequenceNumber last_sequence() const { return sequence_base + sequences_taken; }
+  SequenceNumber last_sequence() const {
+    return sequence_base + sequences_taken;
+  }
 };
 
 struct OutcomeRecord {
@@ -58,7 +61,8 @@ void EncodeDeleteRange(std::string* dst, std::string_view begin,
 // Header of a kCommits record; each commit's length and changes follow as
 // further parts.
 std::string EncodeCommitsHeader(SequenceNumber first, size_t commits);
-// Everything of a kPrepare record but the changes, which follow as the last part.
+// Everything of a kPrepare record but the changes, which follow as the last
+// part.
 std::string EncodePrepareHeader(const PrepareRecord& record);
 std::string EncodeOutcome(const OutcomeRecord& record);
 

@@ -38,8 +38,12 @@ class Committer {
   Committer(const Options& options, std::string directory, State* state,
             SnapshotList* snapshots, WriteController* controller,
             Metrics* metrics)
-      : options_(options), directory_(std::move(directory)), state_(state),
-        snapshots_(snapshots), controller_(controller), metrics_(metrics) {}
+      : options_(options),
+        directory_(std::move(directory)),
+        state_(state),
+        snapshots_(snapshots),
+        controller_(controller),
+        metrics_(metrics) {}
 
   // Starts with a fresh log after recovery. Called once, before any commit.
   void Start(std::unique_ptr<LogWriter> log, SequenceNumber last,
@@ -51,7 +55,9 @@ class Committer {
   // Called when a memtable was rotated, so that somebody flushes it.
   void set_on_rotate(std::function<void()> f) { on_rotate_ = std::move(f); }
   // Flushes every layer; used to start a new log after the old one failed.
-  void set_flush_all(std::function<absl::Status()> f) { flush_all_ = std::move(f); }
+  void set_flush_all(std::function<absl::Status()> f) {
+    flush_all_ = std::move(f);
+  }
 
   SequenceNumber last_sequence() const {
     return visible_.load(std::memory_order_acquire);

@@ -82,9 +82,11 @@ absl::Status CopyFile(FileSystem* fs, const std::string& from,
 
 // The part of a memtable up to `highest`, as a table in another directory.
 // Absent if there is none.
-absl::StatusOr<std::optional<TableMeta>> WriteUpTo(
-    const Memtable& memtable, SequenceNumber highest, const Options& options,
-    const std::string& directory, TableStore* numbers) {
+absl::StatusOr<std::optional<TableMeta>> WriteUpTo(const Memtable& memtable,
+                                                   SequenceNumber highest,
+                                                   const Options& options,
+                                                   const std::string& directory,
+                                                   TableStore* numbers) {
   MergeInput input;
   auto entries =
       std::make_unique<CeilingIterator>(memtable.NewIterator(), highest);
@@ -101,8 +103,8 @@ absl::StatusOr<std::optional<TableMeta>> WriteUpTo(
   MergeOutputOptions output;
   output.table = TableStore::WriterOptions(options);
   output.table_bytes = ~uint64_t{0};
-  output.new_file = [&]() -> absl::StatusOr<
-                              std::pair<uint64_t, std::unique_ptr<WritableFile>>> {
+  output.new_file = [&]()
+      -> absl::StatusOr<std::pair<uint64_t, std::unique_ptr<WritableFile>>> {
     const uint64_t number = numbers->NextNumber();
     NORI_ASSIGN_OR_RETURN(auto file,
                           options.file_system->CreateWritable(
@@ -180,9 +182,9 @@ absl::StatusOr<CheckpointResult> EngineImpl::Checkpoint(
   return result;
 }
 
-absl::StatusOr<VersionEdit> EngineImpl::CopyTables(
-    const ReadView& view, const std::string& directory,
-    CheckpointResult* result) {
+absl::StatusOr<VersionEdit> EngineImpl::CopyTables(const ReadView& view,
+                                                   const std::string& directory,
+                                                   CheckpointResult* result) {
   FileSystem* fs = options_.file_system;
   const auto link = [&](const TableMeta& meta) {
     return LinkOrCopy(fs, tables_->PathOf(meta.number),
@@ -231,9 +233,8 @@ absl::Status EngineImpl::WriteCopyManifest(const ReadView& view,
   if (newest.l0_added.empty()) return absl::OkStatus();
   TableStore copies(fs, directory, cache_.get());
   NORI_RETURN_IF_ERROR(
-      manifest->Log(std::move(newest), [&](const TableMeta& meta) {
-        return copies.Open(meta);
-      }));
+      manifest->Log(std::move(newest),
+                    [&](const TableMeta& meta) { return copies.Open(meta); }));
   // Its tables go before the store that opened them.
   manifest.reset();
   return absl::OkStatus();

@@ -22,8 +22,8 @@ class EngineImpl::SnapshotImpl final : public Snapshot {
 absl::Status EngineImpl::Write(const WriteOptions& options,
                                const WriteBatch& batch) {
   if (batch.count() == 0) return absl::OkStatus();
-  NORI_RETURN_IF_ERROR(
-      queue_.Submit({&batch}, [this](const std::vector<CommitQueue::Write>& group) {
+  NORI_RETURN_IF_ERROR(queue_.Submit(
+      {&batch}, [this](const std::vector<CommitQueue::Write>& group) {
         return committer_.CommitGroup(group);
       }));
   if (options.durability != Durability::kSync) return absl::OkStatus();

@@ -92,8 +92,8 @@ absl::Status EngineImpl::PrepareDirectory() {
     NORI_RETURN_IF_ERROR(fs->CreateDirectory(directory_));
     NORI_RETURN_IF_ERROR(fs->SyncDirectory(ParentDirectory(directory_)));
   }
-  NORI_ASSIGN_OR_RETURN(
-      lock_, fs->LockDirectory(JoinPath(directory_, kLockFileName)));
+  NORI_ASSIGN_OR_RETURN(lock_,
+                        fs->LockDirectory(JoinPath(directory_, kLockFileName)));
   return absl::OkStatus();
 }
 
@@ -105,8 +105,8 @@ absl::Status EngineImpl::CreateManifest() {
   ManifestState initial;
   initial.identity = NewIdentity();
   initial.options = StoredOptions(options_);
-  NORI_ASSIGN_OR_RETURN(
-      auto manifest, Manifest::Create(options_.file_system, directory_, initial));
+  NORI_ASSIGN_OR_RETURN(auto manifest, Manifest::Create(options_.file_system,
+                                                        directory_, initial));
   identity_ = manifest->state().identity;
   state_.Start(std::move(manifest));
   return absl::OkStatus();
@@ -123,9 +123,8 @@ absl::Status EngineImpl::AdoptStoredOptions(const ManifestState& state) {
 }
 
 absl::Status EngineImpl::RecoverManifest() {
-  NORI_ASSIGN_OR_RETURN(
-      auto manifest,
-      Manifest::Recover(options_.file_system, directory_, Opener()));
+  NORI_ASSIGN_OR_RETURN(auto manifest, Manifest::Recover(options_.file_system,
+                                                         directory_, Opener()));
   if (options_.error_if_exists) {
     return absl::AlreadyExistsError(
         absl::StrCat("there is an engine in ", directory_, " already"));
@@ -177,9 +176,9 @@ absl::Status EngineImpl::RefuseForeignFiles() {
     uint64_t number = 0;
     const FileType type = ParseFileName(name, &number);
     if (type == FileType::kTable) {
-      return absl::DataLossError(absl::StrCat(
-          directory_, " holds ", name, " but no ", kCurrentFileName,
-          ": the engine's manifest is lost"));
+      return absl::DataLossError(
+          absl::StrCat(directory_, " holds ", name, " but no ",
+                       kCurrentFileName, ": the engine's manifest is lost"));
     }
   }
   return absl::OkStatus();
@@ -191,21 +190,21 @@ absl::Status EngineImpl::Recover(const OpenContext& context,
   std::vector<TableMeta> recovered;
   SequenceNumber flushed = state.last_sequence;
   uint64_t flushed_mixed = state.decided_mixed;
-  Replayer replayer(options_, context, state.last_sequence, state.decided_mixed,
-                    [&](RecoveredPart part) -> absl::Status {
-                      flushed = std::max(flushed, part.largest_sequence);
-                      flushed_mixed = std::max(flushed_mixed, part.highest_mixed);
-                      if (part.spilled.has_value()) {
-                        recovered.push_back(*part.spilled);
-                        return absl::OkStatus();
-                      }
-                      if (part.memtable->empty()) return absl::OkStatus();
-                      NORI_ASSIGN_OR_RETURN(
-                          TableMeta meta,
-                          background_.WriteMemtable(*part.memtable));
-                      recovered.push_back(std::move(meta));
-                      return absl::OkStatus();
-                    });
+  Replayer replayer(
+      options_, context, state.last_sequence, state.decided_mixed,
+      [&](RecoveredPart part) -> absl::Status {
+        flushed = std::max(flushed, part.largest_sequence);
+        flushed_mixed = std::max(flushed_mixed, part.highest_mixed);
+        if (part.spilled.has_value()) {
+          recovered.push_back(*part.spilled);
+          return absl::OkStatus();
+        }
+        if (part.memtable->empty()) return absl::OkStatus();
+        NORI_ASSIGN_OR_RETURN(TableMeta meta,
+                              background_.WriteMemtable(*part.memtable));
+        recovered.push_back(std::move(meta));
+        return absl::OkStatus();
+      });
   const uint64_t start = options_.clock->NowMicros();
   absl::StatusOr<LogRecoveryReport> report =
       ReadLog(LogOptionsFor(options_, directory_), state.log_number,
@@ -229,7 +228,8 @@ absl::Status EngineImpl::Recover(const OpenContext& context,
     event.detail = "cut before a transaction that the database does not know";
   }
   events_.Record(std::move(event));
-  const LogPosition end = replayer.cut().value_or(report.ok() ? report->end : LogPosition{});
+  const LogPosition end =
+      replayer.cut().value_or(report.ok() ? report->end : LogPosition{});
   return StartLog(std::move(recovered), end, flushed, flushed_mixed);
 }
 
@@ -239,9 +239,9 @@ absl::Status EngineImpl::StartLog(std::vector<TableMeta> recovered,
   NORI_ASSIGN_OR_RETURN(uint64_t next_segment,
                         NextSegment(options_.file_system, directory_));
   next_segment = std::max(next_segment, state_.manifest_state().log_number);
-  NORI_ASSIGN_OR_RETURN(
-      auto log, LogWriter::Create(LogOptionsFor(options_, directory_),
-                                  next_segment, end));
+  NORI_ASSIGN_OR_RETURN(auto log,
+                        LogWriter::Create(LogOptionsFor(options_, directory_),
+                                          next_segment, end));
   // One edit: replayed records are in tables and no longer wanted from the log,
   // or neither.
   NORI_RETURN_IF_ERROR(state_.Edit(
@@ -277,16 +277,24 @@ absl::Status EngineImpl::RemoveOrphans() {
     uint64_t number = 0;
     bool orphan = false;
     switch (ParseFileName(name, &number)) {
-      case FileType::kTable: orphan = !live.contains(number); break;
-      case FileType::kManifest: orphan = number != manifest; break;
-      case FileType::kTemporary: orphan = true; break;
+      case FileType::kTable:
+        orphan = !live.contains(number);
+        break;
+      case FileType::kManifest:
+        orphan = number != manifest;
+        break;
+      case FileType::kTemporary:
+        orphan = true;
+        break;
       case FileType::kCurrent:
       case FileType::kLock:
       case FileType::kLogSegment:  // retired by the log itself
-      case FileType::kUnknown: break;
+      case FileType::kUnknown:
+        break;
     }
     // One that cannot be removed now is an orphan at the next open, too.
-    if (orphan) (void)options_.file_system->RemoveFile(JoinPath(directory_, name));
+    if (orphan)
+      (void)options_.file_system->RemoveFile(JoinPath(directory_, name));
   }
   return absl::OkStatus();
 }

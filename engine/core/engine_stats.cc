@@ -132,9 +132,9 @@ std::vector<SlotInfo> EngineImpl::GetSlots() {
     info.range = slot.range;
     info.runs = static_cast<int>(slot.runs.size());
     info.max_runs = slot.max_runs;
-    info.l0_slices = static_cast<int>(
-        std::count_if(version.l0().begin(), version.l0().end(),
-                      [&](const L0Table& l0) { return l0.Overlaps(slot.range); }));
+    info.l0_slices = static_cast<int>(std::count_if(
+        version.l0().begin(), version.l0().end(),
+        [&](const L0Table& l0) { return l0.Overlaps(slot.range); }));
     info.heat = NormalisedHeat(rates[i].Weighted(),
                                sum / static_cast<double>(rates.size()), peak);
     info.bytes = slot.bytes();

@@ -105,9 +105,9 @@ absl::StatusOr<bool> ReadView::SearchTables(std::string_view key,
   };
   for (const L0Table& l0 : version_->l0()) {
     if (!l0.Contains(key)) continue;
-    NORI_ASSIGN_OR_RETURN(
-        const bool ends, SearchTable(*l0.table, key, hash, snapshot, &covered,
-                                     result, counters));
+    NORI_ASSIGN_OR_RETURN(const bool ends,
+                          SearchTable(*l0.table, key, hash, snapshot, &covered,
+                                      result, counters));
     if (ends) return live();
   }
   const size_t slot = version_->SlotIndex(key);
@@ -115,9 +115,9 @@ absl::StatusOr<bool> ReadView::SearchTables(std::string_view key,
   for (const Run& run : version_->slots()[slot]->runs) {
     const Slice* slice = run.Find(key);
     if (slice == nullptr) continue;
-    NORI_ASSIGN_OR_RETURN(
-        const bool ends, SearchTable(*slice->table, key, hash, snapshot,
-                                     &covered, result, counters));
+    NORI_ASSIGN_OR_RETURN(const bool ends,
+                          SearchTable(*slice->table, key, hash, snapshot,
+                                      &covered, result, counters));
     if (ends) return live();
   }
   return false;
@@ -130,8 +130,9 @@ absl::StatusOr<bool> ReadView::Get(std::string_view key,
   for (const MemLayer& layer : layers_) {
     if (layer.memtable != nullptr) {
       if (layer.memtable->has_range_tombstones()) {
-        covered = std::max(covered, layer.memtable->range_tombstones()->Covering(
-                                        key, snapshot));
+        covered = std::max(
+            covered,
+            layer.memtable->range_tombstones()->Covering(key, snapshot));
       }
       *result = layer.memtable->Get(key, snapshot);
     } else {

@@ -41,7 +41,9 @@ class ReadView {
   ReadView(std::vector<MemLayer> layers, VersionRef version,
            std::vector<std::shared_ptr<SlotHeat>> heat);
 
-  const std::vector<MemLayer>& layers() const { return layers_; }  // newest first
+  const std::vector<MemLayer>& layers() const {
+    return layers_;
+  }  // newest first
   const VersionRef& version() const { return version_; }
   const std::vector<std::shared_ptr<SlotHeat>>& heat() const { return heat_; }
 

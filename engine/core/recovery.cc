@@ -75,8 +75,9 @@ absl::Status Replayer::Decide(std::optional<OutcomeRecord> outcome) {
   if (known) return CommitPending();
   cut_ = pending_->position;
   pending_.reset();
-  return absl::CancelledError("the log ends before a transaction that the "
-                              "database does not know");
+  return absl::CancelledError(
+      "the log ends before a transaction that the "
+      "database does not know");
 }
 
 absl::Status Replayer::CommitPending() {

@@ -44,7 +44,9 @@ class Replayer {
   Replayer(const Options& options, const OpenContext& context,
            SequenceNumber flushed, uint64_t decided_mixed,
            std::function<absl::Status(RecoveredPart)> emit)
-      : options_(options), context_(context), flushed_(flushed),
+      : options_(options),
+        context_(context),
+        flushed_(flushed),
         decided_mixed_(decided_mixed),
         emit_(std::move(emit)) {}
 

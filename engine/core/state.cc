@@ -41,9 +41,9 @@ void State::PushLayers(std::vector<MemLayer> layers) {
   ReadViewRef old;
   absl::MutexLock lock(&view_mutex_);
   layers.insert(layers.end(), view_->layers().begin(), view_->layers().end());
-  old = std::exchange(view_,
-                      std::make_shared<const ReadView>(
-                          std::move(layers), view_->version(), view_->heat()));
+  old = std::exchange(
+      view_, std::make_shared<const ReadView>(std::move(layers),
+                                              view_->version(), view_->heat()));
 }
 
 absl::Status State::Edit(EditBuilder build, size_t layers_flushed) {
@@ -64,9 +64,9 @@ absl::Status State::Edit(EditBuilder build, size_t layers_flushed) {
     std::vector<MemLayer> layers = view_->layers();
     layers.resize(layers.size() - layers_flushed);
     auto heat = HeatFor(*version);
-    old_view = std::exchange(
-        view_, std::make_shared<const ReadView>(std::move(layers), version,
-                                                std::move(heat)));
+    old_view =
+        std::exchange(view_, std::make_shared<const ReadView>(
+                                 std::move(layers), version, std::move(heat)));
   }
   tables_->SetLive(*version);
   return absl::OkStatus();

@@ -37,7 +37,8 @@ class State {
   }
 
   // Puts `layers` (newest first) above the present ones.
-  void PushLayers(std::vector<MemLayer> layers) ABSL_LOCKS_EXCLUDED(view_mutex_);
+  void PushLayers(std::vector<MemLayer> layers)
+      ABSL_LOCKS_EXCLUDED(view_mutex_);
   // Builds an edit from the manifest's present state, makes it durable and
   // publishes the new version together with the removal of the `layers_flushed`
   // oldest layers. Edits are serialised. The edit's next_file_number is filled

@@ -3,7 +3,6 @@
 #include <vector>
 
 #include "absl/strings/str_cat.h"
-
 #include "engine/format/status_macros.h"
 #include "engine/manifest/manifest.h"
 
@@ -49,16 +48,17 @@ absl::StatusOr<TableRef> TableStore::Open(const TableMeta& meta) {
   const std::string path = PathOf(meta.number);
   NORI_ASSIGN_OR_RETURN(auto file, fs_->OpenRandomAccess(path));
   if (file->Size() != meta.file_bytes) {
-    return absl::DataLossError(absl::StrCat(
-        path, ": has ", file->Size(), " bytes, the manifest says ",
-        meta.file_bytes));
+    return absl::DataLossError(absl::StrCat(path, ": has ", file->Size(),
+                                            " bytes, the manifest says ",
+                                            meta.file_bytes));
   }
   TableReaderOptions options;
   options.cache = cache_;
   options.file_number = meta.number;
   options.path = path;
   options.sequence_base = meta.sequence_base;
-  NORI_ASSIGN_OR_RETURN(auto reader, TableReader::Open(options, std::move(file)));
+  NORI_ASSIGN_OR_RETURN(auto reader,
+                        TableReader::Open(options, std::move(file)));
   auto obsolete = std::make_shared<std::atomic<bool>>(false);
   auto* table = new Table{meta, std::move(reader)};
   TableRef ref(table, [this, obsolete](const Table* t) {
@@ -116,7 +116,8 @@ uint64_t TableStore::IndexBytes() const {
     absl::MutexLock lock(&mutex_);
     tables.reserve(open_.size());
     for (const auto& [number, entry] : open_) {
-      if (TableRef table = entry.table.lock()) tables.push_back(std::move(table));
+      if (TableRef table = entry.table.lock())
+        tables.push_back(std::move(table));
     }
   }
   uint64_t bytes = 0;

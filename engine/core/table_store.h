@@ -40,7 +40,8 @@ class TableStore {
   void Discard(uint64_t number);
 
   // Opens a table, or gives the one that is open already.
-  absl::StatusOr<TableRef> Open(const TableMeta& meta) ABSL_LOCKS_EXCLUDED(mutex_);
+  absl::StatusOr<TableRef> Open(const TableMeta& meta)
+      ABSL_LOCKS_EXCLUDED(mutex_);
 
   // Tells that `live` is the current version: tables that were live before and
   // are not now are removed from disk when their last reference goes.

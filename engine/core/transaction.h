@@ -31,7 +31,9 @@ class TransactionImpl final : public Transaction {
   // REQUIRES: the writer lock is held for it; it is released at the end.
   TransactionImpl(const TransactionContext& context, SnapshotRef base,
                   uint64_t id)
-      : context_(context), base_(std::move(base)), id_(id),
+      : context_(context),
+        base_(std::move(base)),
+        id_(id),
         writes_(std::make_unique<WriteSet>(*context.options, context.tables)) {}
   ~TransactionImpl() override;
 

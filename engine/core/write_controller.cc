@@ -45,10 +45,10 @@ PressureState WriteController::Update() {
   }
   inputs.memory_bytes = inputs.memtable_bytes;
   if (!view->layers().empty() && view->layers().front().memtable != nullptr) {
-    inputs.active_fill =
-        std::min(1.0, static_cast<double>(
-                          view->layers().front().memtable->MemoryUsage()) /
-                          static_cast<double>(options_.memtable_bytes));
+    inputs.active_fill = std::min(
+        1.0,
+        static_cast<double>(view->layers().front().memtable->MemoryUsage()) /
+            static_cast<double>(options_.memtable_bytes));
   }
   absl::MutexLock lock(&mutex_);
   const PressureZone before = gauge_.state().zone;
@@ -82,9 +82,9 @@ absl::Status WriteController::WaitUntil(absl::FunctionRef<bool()> ready,
   while (!ready()) {
     if (options_.clock->NowMicros() >= limit) {
       metrics_->write_rejections.Add();
-      return absl::UnavailableError(absl::StrCat(
-          "the engine cannot take more writes: ", what, " for ",
-          options_.stall_timeout_ms, " ms; try again later"));
+      return absl::UnavailableError(
+          absl::StrCat("the engine cannot take more writes: ", what, " for ",
+                       options_.stall_timeout_ms, " ms; try again later"));
     }
     if (run_one_ != nullptr) {
       NORI_ASSIGN_OR_RETURN(const bool ran, run_one_());
@@ -129,7 +129,9 @@ absl::Status WriteController::Throttle(uint64_t bytes) {
 
 absl::Status WriteController::WaitForMemtableRoom() {
   return WaitUntil(
-      [this] { return ImmutableMemtables() < options_.max_immutable_memtables; },
+      [this] {
+        return ImmutableMemtables() < options_.max_immutable_memtables;
+      },
       "memtables wait to be flushed");
 }
 

@@ -22,7 +22,10 @@ class WriteController {
  public:
   WriteController(const Options& options, State* state, Metrics* metrics,
                   EventRing* events)
-      : options_(options), state_(state), metrics_(metrics), events_(events),
+      : options_(options),
+        state_(state),
+        metrics_(metrics),
+        events_(events),
         gauge_(options) {}
 
   // Runs one piece of background work in the caller (kManual), true if there

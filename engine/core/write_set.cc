@@ -14,9 +14,9 @@ namespace {
 
 absl::Status CheckKey(std::string_view key) {
   if (key.size() <= kMaxKeyBytes) return absl::OkStatus();
-  return absl::InvalidArgumentError(
-      absl::StrCat("key of ", key.size(), " bytes is over the limit of ",
-                   kMaxKeyBytes, " bytes"));
+  return absl::InvalidArgumentError(absl::StrCat("key of ", key.size(),
+                                                 " bytes is over the limit of ",
+                                                 kMaxKeyBytes, " bytes"));
 }
 
 }  // namespace

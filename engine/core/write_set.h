@@ -30,7 +30,8 @@ namespace nori {
 class WriteSet {
  public:
   WriteSet(const Options& options, TableStore* tables)
-      : options_(options), tables_(tables),
+      : options_(options),
+        tables_(tables),
         memtable_(std::make_shared<Memtable>()) {}
   ~WriteSet();  // private tables that no commit took over are removed
 
@@ -89,8 +90,8 @@ class WriteSet {
   SequenceNumber memtable_first_ = 1;  // first number in memtable_
   Memtable::Hint hint_;
   SequenceNumber last_ = 0;
-  std::vector<Interval> hidden_;       // ascending, disjoint
-  std::vector<RangeTombstone> ranges_; // that count, all parts
+  std::vector<Interval> hidden_;        // ascending, disjoint
+  std::vector<RangeTombstone> ranges_;  // that count, all parts
   std::shared_ptr<const RangeTombstoneSet> range_set_ =
       std::make_shared<RangeTombstoneSet>();
   std::vector<SpilledTable> tables_spilled_;  // oldest first

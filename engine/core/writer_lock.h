@@ -16,10 +16,10 @@ class WriterLock {
   // False if it is still held after `timeout`.
   bool Acquire(absl::Duration timeout) ABSL_LOCKS_EXCLUDED(mutex_) {
     absl::MutexLock lock(&mutex_);
-    const bool free = mutex_.AwaitWithTimeout(
-        absl::Condition(
-            +[](bool* held) { return !*held; }, &held_),
-        timeout);
+    const bool free =
+        mutex_.AwaitWithTimeout(absl::Condition(
+                                    +[](bool* held) { return !*held; }, &held_),
+                                timeout);
     if (free) held_ = true;
     return free;
   }

@@ -20,7 +20,8 @@ struct RangeTombstone {
   std::string end;
   SequenceNumber sequence = 0;
 
-  friend bool operator==(const RangeTombstone&, const RangeTombstone&) = default;
+  friend bool operator==(const RangeTombstone&,
+                         const RangeTombstone&) = default;
 };
 
 // An immutable set of range tombstones, cut into fragments that do not overlap
@@ -43,7 +44,8 @@ class RangeTombstoneSet {
 
   // The highest sequence number <= snapshot of a tombstone that covers
   // `user_key`, or 0 if none does.
-  SequenceNumber Covering(std::string_view user_key, SequenceNumber snapshot) const;
+  SequenceNumber Covering(std::string_view user_key,
+                          SequenceNumber snapshot) const;
 
   // Index of the first fragment whose end is > user_key (the fragment that
   // covers the key, or the next one), or fragments().size().

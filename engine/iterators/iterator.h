@@ -20,8 +20,8 @@ class Iterator {
   virtual void SeekToLast() = 0;
   virtual void Seek(std::string_view key) = 0;         // first key >= key
   virtual void SeekForPrev(std::string_view key) = 0;  // last key <= key
-  virtual void Next() = 0;   // REQUIRES: Valid()
-  virtual void Prev() = 0;   // REQUIRES: Valid()
+  virtual void Next() = 0;                             // REQUIRES: Valid()
+  virtual void Prev() = 0;                             // REQUIRES: Valid()
   virtual std::string_view key() const = 0;
   virtual std::string_view value() const = 0;
 };

@@ -14,9 +14,9 @@ namespace nori {
 // its runs, opened when the walk reaches it. `version` must outlive the
 // iterator. `bounds` only chooses slots: entries of the first and last slot may
 // lie outside.
-std::unique_ptr<EntryIterator> NewSlotsIterator(const Version* version,
-                                                const KeyRange& bounds,
-                                                const TableIterOptions& options);
+std::unique_ptr<EntryIterator> NewSlotsIterator(
+    const Version* version, const KeyRange& bounds,
+    const TableIterOptions& options);
 
 }  // namespace nori
 

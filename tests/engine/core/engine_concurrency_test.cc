@@ -98,8 +98,9 @@ class EngineConcurrency : public ::testing::Test {
       const SnapshotRef snapshot = engine_->GetSnapshot();
       ASSERT_EQ(Total(snapshot, random.OneIn(2)), kAccounts * kStart);
       for (int thread = 0; thread < 2; ++thread) {
-        ASSERT_EQ(GetOr(engine_.get(), absl::StrCat("pair", thread, "a"), snapshot),
-                  GetOr(engine_.get(), absl::StrCat("pair", thread, "b"), snapshot));
+        ASSERT_EQ(
+            GetOr(engine_.get(), absl::StrCat("pair", thread, "a"), snapshot),
+            GetOr(engine_.get(), absl::StrCat("pair", thread, "b"), snapshot));
       }
       ASSERT_EQ(Total(snapshot, random.OneIn(2)), kAccounts * kStart);
     }
@@ -109,11 +110,15 @@ class EngineConcurrency : public ::testing::Test {
     Random random(99);
     while (!done_) {
       switch (random.Uniform(5)) {
-        case 0: NORI_ASSERT_OK(engine_->Flush()); break;
-        case 1: NORI_ASSERT_OK(engine_->CompactRange({})); break;
+        case 0:
+          NORI_ASSERT_OK(engine_->Flush());
+          break;
+        case 1:
+          NORI_ASSERT_OK(engine_->CompactRange({}));
+          break;
         case 2:
-          NORI_ASSERT_OK(engine_->AddGuards(
-              {Account(random.Uniform(kAccounts)), "pair"}));
+          NORI_ASSERT_OK(
+              engine_->AddGuards({Account(random.Uniform(kAccounts)), "pair"}));
           break;
         case 3: {
           const std::string target = absl::StrCat("/copy", ++copies_);
@@ -204,7 +209,8 @@ TEST_F(EngineConcurrency, WritesWaitForPreparedTransactions) {
   auto txn = engine_->BeginTransaction({});
   ASSERT_TRUE(txn.ok());
   NORI_ASSERT_OK((*txn)->Put("a", "txn"));
-  NORI_ASSERT_OK((*txn)->Prepare(PrepareMode::kNeedsOutcome, 0, Durability::kNone));
+  NORI_ASSERT_OK(
+      (*txn)->Prepare(PrepareMode::kNeedsOutcome, 0, Durability::kNone));
   std::atomic<bool> written{false};
   std::thread other([&] {
     NORI_EXPECT_OK(engine_->Put({}, "a", "write"));

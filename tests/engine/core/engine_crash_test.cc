@@ -39,7 +39,8 @@ uint64_t CheckState(Engine* engine) {
   }
   const uint64_t last = first == "<none>" ? 0 : std::stoull(first);
   for (uint64_t n = 1; n <= last; ++n) {
-    EXPECT_NE(GetOr(engine, absl::StrCat("log", n)), "<none>") << "hole at " << n;
+    EXPECT_NE(GetOr(engine, absl::StrCat("log", n)), "<none>")
+        << "hole at " << n;
   }
   EXPECT_EQ(GetOr(engine, absl::StrCat("log", last + 1)), "<none>");
   return last;
@@ -89,7 +90,8 @@ class Crash {
     for (uint64_t i = 0; i < commits; ++i) {
       const uint64_t n = ++attempted_;
       WriteOptions write;
-      write.durability = random_.OneIn(3) ? Durability::kNone : Durability::kSync;
+      write.durability =
+          random_.OneIn(3) ? Durability::kNone : Durability::kSync;
       if (random_.OneIn(4)) {
         InTransaction(engine.get(), n, write.durability);
       } else {

@@ -80,7 +80,8 @@ TEST_P(EngineFault, EveryNthOperationFails) {
       faults.ClearFaults();
       const auto after = WriteSome(engine.get(), 300, 40);
       // Whatever happened, the engine is whole again by itself.
-      EXPECT_TRUE(after.back()) << GetParam().name << " " << nth << " " << for_good;
+      EXPECT_TRUE(after.back())
+          << GetParam().name << " " << nth << " " << for_good;
       ExpectAcknowledged(engine.get(), 300, after);
       engine.reset();
       opened = Engine::Open(ManualOptions(&disk), "/db");
@@ -98,10 +99,13 @@ using enum IoOperation;
 INSTANTIATE_TEST_SUITE_P(
     Kinds, EngineFault,
     ::testing::Values(
-        FaultCase{"NoSpace", {kWrite, kCreate}, absl::StatusCode::kResourceExhausted},
+        FaultCase{
+            "NoSpace", {kWrite, kCreate}, absl::StatusCode::kResourceExhausted},
         FaultCase{"WriteError", {kWrite}, absl::StatusCode::kInternal},
-        FaultCase{"SyncError", {kSync, kSyncDirectory}, absl::StatusCode::kInternal},
-        FaultCase{"Anything", IoOperationSet::Changes(), absl::StatusCode::kInternal}),
+        FaultCase{
+            "SyncError", {kSync, kSyncDirectory}, absl::StatusCode::kInternal},
+        FaultCase{"Anything", IoOperationSet::Changes(),
+                  absl::StatusCode::kInternal}),
     [](const auto& param_info) { return param_info.param.name; });
 
 // The first commit of a log fails, so that there is nothing to flush when the
@@ -244,8 +248,8 @@ TEST(EngineOpen, SecondOpenIsRefused) {
   MemoryFileSystem disk;
   auto first = Engine::Open(ManualOptions(&disk), "/db");
   ASSERT_TRUE(first.ok());
-  EXPECT_TRUE(absl::IsUnavailable(
-      Engine::Open(ManualOptions(&disk), "/db").status()));
+  EXPECT_TRUE(
+      absl::IsUnavailable(Engine::Open(ManualOptions(&disk), "/db").status()));
 }
 
 TEST(EngineOpen, MissingAndExisting) {

@@ -16,15 +16,15 @@
 
 namespace nori {
 
-#define NORI_ASSERT_OK(expr)                             \
-  do {                                                   \
-    const absl::Status nori_test_status = (expr);        \
+#define NORI_ASSERT_OK(expr)                                \
+  do {                                                      \
+    const absl::Status nori_test_status = (expr);           \
     ASSERT_TRUE(nori_test_status.ok()) << nori_test_status; \
   } while (false)
 
-#define NORI_EXPECT_OK(expr)                             \
-  do {                                                   \
-    const absl::Status nori_test_status = (expr);        \
+#define NORI_EXPECT_OK(expr)                                \
+  do {                                                      \
+    const absl::Status nori_test_status = (expr);           \
     EXPECT_TRUE(nori_test_status.ok()) << nori_test_status; \
   } while (false)
 

@@ -51,7 +51,8 @@ TEST_F(EngineMixed, HostDecidesTheLastOne) {
     Mixed(engine.get(), 1, true);
     auto txn = engine->BeginTransaction({});
     NORI_ASSERT_OK((*txn)->Put("m2", "x"));
-    NORI_ASSERT_OK((*txn)->Prepare(PrepareMode::kHostDecides, 2, Durability::kSync));
+    NORI_ASSERT_OK(
+        (*txn)->Prepare(PrepareMode::kHostDecides, 2, Durability::kSync));
     disk = fs_.Clone();
   }
   const auto other = disk->Clone();
@@ -94,7 +95,8 @@ TEST_F(EngineMixed, AbortedNumberMayBeUsedAgain) {
     EXPECT_EQ(engine->LastMixed(), 0);
     auto txn = engine->BeginTransaction({});
     NORI_ASSERT_OK((*txn)->Put("second", "x"));
-    NORI_ASSERT_OK((*txn)->Prepare(PrepareMode::kHostDecides, 1, Durability::kSync));
+    NORI_ASSERT_OK(
+        (*txn)->Prepare(PrepareMode::kHostDecides, 1, Durability::kSync));
     NORI_ASSERT_OK((*txn)->Commit(Durability::kSync));
   }
   const auto engine = Open(&fs_, 1);
@@ -137,9 +139,11 @@ TEST_F(EngineMixed, PrepareIsRepeatable) {
     const auto engine = Open(&fs_, 0);
     auto txn = engine->BeginTransaction({});
     NORI_ASSERT_OK((*txn)->Put("a", "1"));
-    NORI_ASSERT_OK((*txn)->Prepare(PrepareMode::kNeedsOutcome, 0, Durability::kSync));
+    NORI_ASSERT_OK(
+        (*txn)->Prepare(PrepareMode::kNeedsOutcome, 0, Durability::kSync));
     NORI_ASSERT_OK((*txn)->Put("b", "2"));
-    NORI_ASSERT_OK((*txn)->Prepare(PrepareMode::kNeedsOutcome, 0, Durability::kSync));
+    NORI_ASSERT_OK(
+        (*txn)->Prepare(PrepareMode::kNeedsOutcome, 0, Durability::kSync));
     disk = fs_.Clone();
     NORI_ASSERT_OK((*txn)->Commit(Durability::kSync));
     EXPECT_EQ(GetOr(engine.get(), "b"), "2");

@@ -59,8 +59,8 @@ class EngineModel : public ::testing::TestWithParam<Config> {
   }
 
   std::string Value() {
-    const size_t size = random_->OneIn(50) ? random_->Uniform(5000)
-                                           : random_->Uniform(100);
+    const size_t size =
+        random_->OneIn(50) ? random_->Uniform(5000) : random_->Uniform(100);
     std::string value = absl::StrCat(++counter_, ":");
     value.resize(std::max(value.size(), size), 'v');
     return value;
@@ -150,7 +150,8 @@ class EngineModel : public ::testing::TestWithParam<Config> {
     IterateOptions options;
     const Model* model = &model_;
     if (!snapshots_.empty() && random_->OneIn(2)) {
-      const auto& [snapshot, then] = snapshots_[random_->Uniform(snapshots_.size())];
+      const auto& [snapshot, then] =
+          snapshots_[random_->Uniform(snapshots_.size())];
       options.snapshot = snapshot;
       model = &then;
     }
@@ -260,15 +261,33 @@ class EngineModel : public ::testing::TestWithParam<Config> {
 
   void Rare() {
     switch (random_->Uniform(9)) {
-      case 0: NORI_ASSERT_OK(engine_->Flush()); break;
-      case 1: NORI_ASSERT_OK(engine_->CompactRange({Key(), ""})); break;
-      case 2: Reopen(/*kill=*/false); break;
-      case 3: Reopen(/*kill=*/true); break;
-      case 4: NORI_ASSERT_OK(engine_->AddGuards({Key(), Key()})); break;
-      case 5: NORI_ASSERT_OK(engine_->WaitForBackground()); break;
-      case 6: NORI_ASSERT_OK(engine_->Verify()); break;
-      case 7: Checkpoint(); break;
-      case 8: ExpectSame(engine_->NewIterator({}).get(), model_); break;
+      case 0:
+        NORI_ASSERT_OK(engine_->Flush());
+        break;
+      case 1:
+        NORI_ASSERT_OK(engine_->CompactRange({Key(), ""}));
+        break;
+      case 2:
+        Reopen(/*kill=*/false);
+        break;
+      case 3:
+        Reopen(/*kill=*/true);
+        break;
+      case 4:
+        NORI_ASSERT_OK(engine_->AddGuards({Key(), Key()}));
+        break;
+      case 5:
+        NORI_ASSERT_OK(engine_->WaitForBackground());
+        break;
+      case 6:
+        NORI_ASSERT_OK(engine_->Verify());
+        break;
+      case 7:
+        Checkpoint();
+        break;
+      case 8:
+        ExpectSame(engine_->NewIterator({}).get(), model_);
+        break;
     }
   }
 
@@ -323,15 +342,14 @@ TEST_P(EngineModel, RandomOperations) {
 
 INSTANTIATE_TEST_SUITE_P(
     Configurations, EngineModel,
-    ::testing::Values(
-        Config{"ManualLz4", BackgroundMode::kManual, "heat", Compression::kLz4,
-               false},
-        Config{"ThreadsLz4", BackgroundMode::kThreads, "heat",
-               Compression::kLz4, true},
-        Config{"ManualNoneFixed1", BackgroundMode::kManual, "fixed1",
-               Compression::kNone, true},
-        Config{"ThreadsZstdFixed4", BackgroundMode::kThreads, "fixed4",
-               Compression::kZstd, true}),
+    ::testing::Values(Config{"ManualLz4", BackgroundMode::kManual, "heat",
+                             Compression::kLz4, false},
+                      Config{"ThreadsLz4", BackgroundMode::kThreads, "heat",
+                             Compression::kLz4, true},
+                      Config{"ManualNoneFixed1", BackgroundMode::kManual,
+                             "fixed1", Compression::kNone, true},
+                      Config{"ThreadsZstdFixed4", BackgroundMode::kThreads,
+                             "fixed4", Compression::kZstd, true}),
     [](const auto& param_info) { return param_info.param.name; });
 
 }  // namespace
