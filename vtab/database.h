@@ -134,7 +134,9 @@ class Database {
   bool autocommit_ = false;
   bool schema_changed_ = false;  // a CREATE, DROP or RENAME took part
   bool prepared_ = false;        // nothing has changed since the last Prepare
-  bool prepared_mixed_ = false;  // the host decides over the last Prepare
+  // The mixed transaction that the last Prepare made it, whose outcome the host
+  // decides; 0: none.
+  uint64_t prepared_mixed_ = 0;
   int64_t changes_at_begin_ = 0;
   uint64_t begin_mark_ = 0;
   // Savepoint number to mark; absent value: the transaction had not begun.

@@ -51,7 +51,7 @@ absl::Status Database::Begin() {
   NORI_ASSIGN_OR_RETURN(transaction_, BeginEngineTransaction());
   begin_mark_ = transaction_->Mark();
   prepared_ = false;
-  prepared_mixed_ = false;
+  prepared_mixed_ = 0;
   return absl::OkStatus();
 }
 
@@ -96,8 +96,8 @@ absl::Status Database::PrepareMixed() {
   NORI_RETURN_IF_ERROR(state_table_.WriteLastMixed(number));
   NORI_RETURN_IF_ERROR(
       transaction_->Prepare(PrepareMode::kHostDecides, number, durability_));
-  prepared_mixed_ = true;
-  shared_->mixed().Prepared(number, transaction_->base());
+  shared_->mixed().Prepared(number, transaction_->base(), prepared_mixed_);
+  prepared_mixed_ = number;
   return absl::OkStatus();
 }
 
@@ -127,7 +127,7 @@ void Database::ForgetTransaction() {
   transaction_.reset();
   schema_changed_ = false;
   prepared_ = false;
-  prepared_mixed_ = false;
+  prepared_mixed_ = 0;
   marks_.clear();
   created_tables_.clear();
   max_rowids_.clear();
@@ -141,16 +141,17 @@ absl::Status Database::Commit() {
   }
   absl::Status status;
   if (transaction_->empty()) {
+    if (prepared_mixed_ != 0) shared_->mixed().Aborted(prepared_mixed_);
     status = transaction_->Rollback();
-    if (prepared_mixed_) shared_->mixed().Aborted();
   } else {
     // While the writer lock is still held.
     PublishMaxRowids();
-    if (prepared_mixed_ && host_has_log_ && durability_ != Durability::kSync) {
+    if (prepared_mixed_ != 0 && host_has_log_ &&
+        durability_ != Durability::kSync) {
       shared_->host_log_unsynced.store(true);
     }
     status = transaction_->Commit(durability_);
-    if (prepared_mixed_) shared_->mixed().Published();
+    if (prepared_mixed_ != 0) shared_->mixed().Published(prepared_mixed_);
   }
   const std::vector<uint64_t> created = std::move(created_tables_);
   ForgetTransaction();
@@ -168,7 +169,7 @@ absl::Status Database::Rollback() {
   if (!CheckProcess().ok()) AbandonTransaction();
   absl::Status status;
   if (transaction_ != nullptr) {
-    if (prepared_mixed_) shared_->mixed().Aborted();
+    if (prepared_mixed_ != 0) shared_->mixed().Aborted(prepared_mixed_);
     status = transaction_->Rollback();
   }
   ForgetTransaction();

@@ -1,5 +1,6 @@
 #include "vtab/mixed_history.h"
 
+#include <algorithm>
 #include <chrono>
 #include <utility>
 
@@ -25,32 +26,38 @@ int64_t MonotonicMicros() {
 
 void MixedHistory::Trim() {
   const absl::Time oldest = absl::Now() - kKeepFor;
-  while (!entries_.empty() && !(prepared_ && entries_.size() == 1) &&
+  while (!entries_.empty() && entries_.front().published &&
          (entries_.size() > kMaxEntries || entries_.front().when < oldest)) {
     forgotten_ = entries_.front().number;
     entries_.pop_front();
   }
 }
 
-void MixedHistory::Prepared(uint64_t number, SnapshotRef before) {
+void MixedHistory::Remove(uint64_t number) {
+  std::erase_if(entries_,
+                [number](const Entry& e) { return e.number == number; });
+}
+
+void MixedHistory::Prepared(uint64_t number, SnapshotRef before,
+                            uint64_t replaced) {
   absl::MutexLock lock(&mutex_);
-  if (prepared_) entries_.pop_back();
+  if (replaced != 0) Remove(replaced);
   entries_.push_back({number, std::move(before), absl::Now()});
-  prepared_ = true;
   Trim();
   last_event_micros_.store(MonotonicMicros());
 }
 
-void MixedHistory::Published() {
+void MixedHistory::Published(uint64_t number) {
   absl::MutexLock lock(&mutex_);
-  prepared_ = false;
+  for (Entry& entry : entries_) {
+    if (entry.number == number) entry.published = true;
+  }
   last_event_micros_.store(MonotonicMicros());
 }
 
-void MixedHistory::Aborted() {
+void MixedHistory::Aborted(uint64_t number) {
   absl::MutexLock lock(&mutex_);
-  if (prepared_) entries_.pop_back();
-  prepared_ = false;
+  Remove(number);
 }
 
 bool MixedHistory::Quiet() const {
@@ -62,9 +69,12 @@ bool MixedHistory::Quiet() const {
 absl::StatusOr<SnapshotRef> MixedHistory::StateFor(uint64_t host,
                                                    Engine* engine) {
   absl::MutexLock lock(&mutex_);
-  // The host has committed it, so its writer is between the two publications.
+  // What the host has committed and the engine has not published is between the
+  // two publications.
   const auto settled = [this, host]() ABSL_SHARED_LOCKS_REQUIRED(mutex_) {
-    return !prepared_ || entries_.back().number > host;
+    return std::all_of(entries_.begin(), entries_.end(), [&](const Entry& e) {
+      return e.published || e.number > host;
+    });
   };
   if (!mutex_.AwaitWithTimeout(absl::Condition(&settled), kMaxWait)) {
     return absl::UnavailableError(absl::StrCat(

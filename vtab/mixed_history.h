@@ -23,7 +23,8 @@
 
 namespace nori {
 
-// Thread-safe. Writers are serialised by the engine's writer lock.
+// Thread-safe. Writers are serialised by the engine's writer lock, but give it
+// back before they call Published: the next one may have prepared by then.
 class MixedHistory {
  public:
   // `last` is the newest mixed transaction there was when the engine was
@@ -32,13 +33,14 @@ class MixedHistory {
 
   // The number is written in the host and the engine's part is prepared: a
   // reader that finds `number` in the host must wait for Published or Aborted.
-  // `before` is the engine as the transaction found it. Replaces an earlier
-  // call of the same transaction.
-  void Prepared(uint64_t number, SnapshotRef before);
-  // The engine's part of the prepared transaction is visible.
-  void Published();
-  // The prepared transaction was rolled back.
-  void Aborted();
+  // `before` is the engine as the transaction found it. `replaced` is the
+  // number that the same transaction had prepared with before, 0 if none.
+  void Prepared(uint64_t number, SnapshotRef before, uint64_t replaced);
+  // The engine's part of a prepared transaction is visible.
+  void Published(uint64_t number);
+  // A prepared transaction is rolled back. To be called while the writer lock
+  // is held, since the next one may use the number again.
+  void Aborted(uint64_t number);
 
   // Whether nothing has happened for so long that an autocommit statement that
   // starts now cannot be affected. Never blocks.
@@ -55,15 +57,15 @@ class MixedHistory {
     uint64_t number;
     SnapshotRef before;
     absl::Time when;
+    bool published = false;
   };
 
+  void Remove(uint64_t number) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
   void Trim() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
 
   std::atomic<int64_t> last_event_micros_{0};  // monotonic; 0: never
   absl::Mutex mutex_;
   std::deque<Entry> entries_ ABSL_GUARDED_BY(mutex_);  // ascending
-  bool prepared_ ABSL_GUARDED_BY(mutex_) =
-      false;  // entries_.back() is undecided
   uint64_t forgotten_
       ABSL_GUARDED_BY(mutex_);  // highest number not in entries_
 };
