@@ -5,6 +5,7 @@
 
 #include "absl/base/thread_annotations.h"
 #include "absl/synchronization/mutex.h"
+#include "absl/time/clock.h"
 #include "absl/time/time.h"
 
 namespace nori {
@@ -15,22 +16,24 @@ class WriterLock {
  public:
   // False if it is still held after `timeout`.
   bool Acquire(absl::Duration timeout) ABSL_LOCKS_EXCLUDED(mutex_) {
+    const absl::Time deadline = absl::Now() + timeout;
     absl::MutexLock lock(&mutex_);
-    const bool free =
-        mutex_.AwaitWithTimeout(absl::Condition(
-                                    +[](bool* held) { return !*held; }, &held_),
-                                timeout);
-    if (free) held_ = true;
-    return free;
+    while (held_) {
+      if (freed_.WaitWithDeadline(&mutex_, deadline) && held_) return false;
+    }
+    held_ = true;
+    return true;
   }
 
   void Release() ABSL_LOCKS_EXCLUDED(mutex_) {
     absl::MutexLock lock(&mutex_);
     held_ = false;
+    freed_.Signal();
   }
 
  private:
   absl::Mutex mutex_;
+  absl::CondVar freed_;
   bool held_ ABSL_GUARDED_BY(mutex_) = false;
 };
 

@@ -84,6 +84,17 @@ bool WrapWaitWithTimeout(CondVar* cv, Mutex* mu, absl::Duration d) {
   return timed_out;
 }
 
+bool RealWaitWithDeadline(CondVar* cv, Mutex* mu, absl::Time t) NORI_REAL(
+    "_ZN4absl7debian37CondVar16WaitWithDeadlineEPNS0_5MutexENS0_4TimeE");
+bool WrapWaitWithDeadline(CondVar* cv, Mutex* mu, absl::Time t) NORI_WRAP(
+    "_ZN4absl7debian37CondVar16WaitWithDeadlineEPNS0_5MutexENS0_4TimeE");
+bool WrapWaitWithDeadline(CondVar* cv, Mutex* mu, absl::Time t) {
+  __tsan_release(mu);
+  const bool timed_out = RealWaitWithDeadline(cv, mu, t);
+  __tsan_acquire(mu);
+  return timed_out;
+}
+
 bool RealAwaitWithTimeout(Mutex* mu, const Condition& c, absl::Duration d)
     NORI_REAL(
         "_ZN4absl7debian35Mutex16AwaitWithTimeoutERKNS0_9ConditionENS0_"
