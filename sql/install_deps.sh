@@ -6,7 +6,7 @@
 set -euo pipefail
 
 packages=(cmake ninja-build g++ libsqlite3-dev sqlite3 libboost-dev libabsl-dev
-  libgtest-dev libgmock-dev libbenchmark-dev libxxhash-dev liblz4-dev
+  libgtest-dev libgmock-dev libbenchmark-dev libboost-program-options-dev libxxhash-dev liblz4-dev
   libzstd-dev clang clang-tidy clang-format ccache python3)
 
 fail() {
