@@ -46,8 +46,8 @@ class MemtableIterator final : public EntryIterator {
 
 }  // namespace
 
-Memtable::Memtable(size_t filter_bytes)
-    : list_(&arena_), filter_(filter_bytes) {}
+Memtable::Memtable(size_t filter_bytes, std::shared_ptr<BlockPool> pool)
+    : arena_(std::move(pool)), list_(&arena_), filter_(filter_bytes) {}
 Memtable::~Memtable() = default;
 
 void Memtable::CountEntry() {
