@@ -8,11 +8,11 @@
 // WriteBatch are not. Ownership: iterators, snapshots and transactions keep
 // what they read alive, but must be destroyed before the engine.
 //
-// Errors (absl::Status): kInvalidArgument bad option or key too long;
-// kUnavailable somebody else holds the engine or the writer's turn, or the
-// engine is over its limits: try again later; kAborted the snapshot is no
-// longer the newest; kResourceExhausted the disk is full; kDataLoss damage on
-// disk; kInternal the device failed; kFailedPrecondition the engine refuses
+// Errors (absl::Status): kInvalidArgument bad option; kOutOfRange key or value
+// too large; kUnavailable somebody else holds the engine or the writer's turn,
+// or the engine is over its limits: try again later; kAborted the snapshot is
+// no longer the newest; kResourceExhausted the disk is full; kDataLoss damage
+// on disk; kInternal the device failed; kFailedPrecondition the engine refuses
 // writes after an earlier failure, which the message names; kNotFound and
 // kPermissionDenied for files that are not there or may not be used.
 

@@ -117,6 +117,8 @@ int SqliteCodeOfStatus(const absl::Status& status) {
                  : SQLITE_READONLY;
     case absl::StatusCode::kFailedPrecondition:
       return SQLITE_READONLY;
+    case absl::StatusCode::kOutOfRange:
+      return SQLITE_TOOBIG;
     default:
       return SQLITE_ERROR;
   }

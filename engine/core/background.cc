@@ -224,11 +224,7 @@ void Background::AddWriteHeat(uint64_t table_number) {
 absl::StatusOr<TableMeta> Background::WriteMemtable(const Memtable& memtable) {
   MergeInput input;
   input.layers.push_back(memtable.NewIterator());
-  for (const auto& fragment : memtable.range_tombstones()->fragments()) {
-    for (SequenceNumber sequence : fragment.sequences) {
-      input.tombstones.push_back({fragment.begin, fragment.end, sequence});
-    }
-  }
+  memtable.range_tombstones()->AppendTo(&input.tombstones);
   input.snapshots = context_.snapshots->Held();
   MergeOutputOptions output;
   output.table = TableStore::WriterOptions(options_);

@@ -93,12 +93,7 @@ absl::StatusOr<std::optional<TableMeta>> WriteUpTo(const Memtable& memtable,
   entries->SeekToFirst();
   const bool any_entry = entries->Valid();
   input.layers.push_back(std::move(entries));
-  for (const auto& fragment : memtable.range_tombstones()->fragments()) {
-    for (SequenceNumber sequence : fragment.sequences) {
-      if (sequence > highest) continue;
-      input.tombstones.push_back({fragment.begin, fragment.end, sequence});
-    }
-  }
+  memtable.range_tombstones()->AppendTo(&input.tombstones, highest);
   if (!any_entry && input.tombstones.empty()) return std::nullopt;
   MergeOutputOptions output;
   output.table = TableStore::WriterOptions(options);
