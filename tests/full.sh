@@ -4,8 +4,8 @@
 # Sourced by tests/run.sh after tests/steps.sh.
 
 summary=tests/full_run_summary.md
-seeds=(1 2 3 4 5)
-sanitizer_seeds=(1 2)
+seeds=(1 2 3)
+sanitizer_seeds=(1)
 asan_targets=(engine_format_tests engine_io_tests engine_wal_tests engine_memtable_tests
   engine_sstable_tests engine_slots_tests engine_compaction_tests engine_manifest_tests
   engine_iterators_tests engine_core_tests vtab_tests nori_lsm)
