@@ -108,7 +108,6 @@ class Database {
   absl::Status CheckOptions(
       const std::map<std::string, std::string>& options) const;
   absl::StatusOr<SnapshotRef> TakeSnapshot(bool in_transaction);
-  absl::Status SyncHostLog();
   absl::Status ReadCommitSettings();
   absl::StatusOr<std::unique_ptr<Transaction>> BeginEngineTransaction();
   absl::Status PrepareMixed();
@@ -131,6 +130,7 @@ class Database {
   std::unique_ptr<Transaction> transaction_;
   Durability durability_ = Durability::kSync;
   bool host_has_log_ = false;  // journal_mode=WAL
+  bool host_syncs_ = false;    // its COMMIT returns when all of it is durable
   bool autocommit_ = false;
   bool schema_changed_ = false;  // a CREATE, DROP or RENAME took part
   bool prepared_ = false;        // nothing has changed since the last Prepare

@@ -4,6 +4,7 @@
 #define NORI_ENGINE_CORE_BACKGROUND_H_
 
 #include <cstdint>
+#include <functional>
 #include <memory>
 #include <thread>
 #include <vector>
@@ -36,6 +37,8 @@ struct BackgroundContext {
   SnapshotList* snapshots;
   Metrics* metrics;
   EventRing* events;
+  // Makes the host's mixed transactions durable (OpenContext::sync_host).
+  std::function<absl::Status()> sync_host;
 };
 
 // Thread-safe. A slot has a lock, its membership in busy_: whoever holds it

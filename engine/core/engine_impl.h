@@ -4,6 +4,7 @@
 #define NORI_ENGINE_CORE_ENGINE_IMPL_H_
 
 #include <atomic>
+#include <functional>
 #include <memory>
 #include <string>
 #include <vector>
@@ -73,7 +74,10 @@ class EngineImpl final : public Engine {
   // Open (engine_open.cc).
   absl::Status PrepareDirectory();
   absl::Status CreateManifest();
-  absl::Status RecoverManifest();
+  absl::Status RecoverManifest(const OpenContext& context);
+  absl::Status SyncHost() const {
+    return sync_host_ == nullptr ? absl::OkStatus() : sync_host_();
+  }
   absl::Status AdoptStoredOptions(const ManifestState& state);
   absl::Status RefuseForeignFiles();
   absl::Status Recover(const OpenContext& context, SequenceNumber* last,
@@ -101,6 +105,7 @@ class EngineImpl final : public Engine {
   Options options_;
   const std::string directory_;
   std::string identity_;
+  std::function<absl::Status()> sync_host_;
   std::unique_ptr<DirectoryLock> lock_;
   std::unique_ptr<BlockCache> cache_;
   std::unique_ptr<TableStore> tables_;
