@@ -164,8 +164,9 @@ absl::Status Database::EnsureOpenForCreate(
   NORI_RETURN_IF_ERROR(CheckProcess());
   NORI_ASSIGN_OR_RETURN(const bool exists, state_table_.Exists());
   if (exists) {
-    NORI_RETURN_IF_ERROR(EnsureOpen());
-    return CheckOptions(options);
+    const absl::Status opened = EnsureOpen();
+    if (opened.ok()) return CheckOptions(options);
+    return StartAnew(options, opened);
   }
   // An engine without nori_state is left from a CREATE that was rolled back, or
   // from a database in memory that is gone. In the transaction of that CREATE
@@ -179,6 +180,24 @@ absl::Status Database::EnsureOpenForCreate(
   DatabaseState state;
   state.identity = engine()->identity();
   NORI_RETURN_IF_ERROR(state_table_.Create(state));
+  identity_checked_ = true;
+  return absl::OkStatus();
+}
+
+absl::Status Database::StartAnew(
+    const std::map<std::string, std::string>& options,
+    const absl::Status& reason) {
+  // Only where no table is left that could have rows in the lost engine.
+  if (!absl::IsNotFound(reason) && !absl::IsFailedPrecondition(reason)) {
+    return reason;
+  }
+  NORI_ASSIGN_OR_RETURN(const auto left, state_table_.ListTables());
+  if (!left.empty() || transaction_ != nullptr) return reason;
+  NORI_ASSIGN_OR_RETURN(DatabaseState state, state_table_.Read());
+  shared_.reset();
+  NORI_RETURN_IF_ERROR(CreateEngine(options));
+  state.identity = engine()->identity();
+  NORI_RETURN_IF_ERROR(state_table_.Reset(state));
   identity_checked_ = true;
   return absl::OkStatus();
 }

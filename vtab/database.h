@@ -105,6 +105,10 @@ class Database {
   absl::Status FindInMemory(const DatabaseState& own);
   absl::Status OpenFile(const DatabaseState& own);
   absl::Status CreateEngine(const std::map<std::string, std::string>& options);
+  // A new engine for a schema whose own cannot be opened for `reason` and that
+  // has no nori table; else that reason.
+  absl::Status StartAnew(const std::map<std::string, std::string>& options,
+                         const absl::Status& reason);
   absl::Status CheckOptions(
       const std::map<std::string, std::string>& options) const;
   absl::StatusOr<SnapshotRef> TakeSnapshot(bool in_transaction);

@@ -161,6 +161,42 @@ TEST_F(ModuleTest, MissingDirectoryIsNoEmptyTable) {
   a.Get("DROP TABLE t");
 }
 
+TEST_F(ModuleTest, CreateStartsAnewAfterTheLastTableOfALostEngine) {
+  for (const bool foreign : {false, true}) {
+    const std::string name = foreign ? "foreign.db" : "missing.db";
+    {
+      TestConnection a(Path(name));
+      a.Get(kCreate);
+      a.Get("CREATE VIRTUAL TABLE u USING nori(x)");
+      a.Get("BEGIN; INSERT INTO t VALUES(1, 'one'); COMMIT");
+    }
+    std::filesystem::remove_all(Path(name + "-nori"));
+    if (foreign) {
+      {
+        TestConnection b(Path("b.db"));
+        b.Get(kCreate);
+        b.Get("INSERT INTO t VALUES(1, 'of b')");
+      }
+      std::filesystem::rename(Path("b.db-nori"), Path(name + "-nori"));
+    }
+    {
+      TestConnection a(Path(name));
+      a.Get("DROP TABLE t");
+      // The other one's rows may still come back.
+      EXPECT_NE(a.Run(kCreate).code, SQLITE_OK);
+      a.Get("DROP TABLE u");
+      a.Get(std::string("BEGIN; ") + kCreate + "; ROLLBACK");
+      a.Get(kCreate);
+      a.Get("BEGIN; INSERT INTO t VALUES(2, 'two'); COMMIT");
+    }
+    // What was there under somebody else's identity is kept.
+    EXPECT_EQ(std::filesystem::exists(Path(name + "-nori.old-1")), foreign);
+    TestConnection a(Path(name));
+    EXPECT_EQ(a.Get("SELECT * FROM t"), "2|'two'");
+    EXPECT_EQ(a.Get("PRAGMA integrity_check"), "'ok'");
+  }
+}
+
 TEST_F(ModuleTest, ForeignDirectoryIsRefused) {
   for (const char* name : {"a.db", "b.db"}) {
     TestConnection c(Path(name));
