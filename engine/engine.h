@@ -286,6 +286,12 @@ class Engine {
   // caller; returns how many there were.
   virtual absl::StatusOr<int> RunBackgroundWork(int max_steps) = 0;
 
+  // Everything in `range` is deleted by the commits so far, and nothing will be
+  // written there again. Gives its files back without reading them, once the
+  // deletion is flushed and no snapshot is older, and lets its guards go. A
+  // hint that is forgotten when the engine closes: compaction removes the rest.
+  virtual void DropRange(const KeyRange& range) = 0;
+
   // Makes guards at begin and end of `range`, so that no slot straddles them.
   virtual absl::Status AddGuards(const KeyRange& range) = 0;
 

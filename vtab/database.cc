@@ -237,6 +237,7 @@ absl::Status Database::DropTable(const std::string& name) {
     NORI_RETURN_IF_ERROR(
         transaction_->DeleteRange(begin, PrefixSuccessor(begin)));
     SetMaxRowid(*id, std::nullopt);
+    dropped_tables_.emplace_back(*id, transaction_->Mark());
   }
   return state_table_.RemoveTable(*id);
 }

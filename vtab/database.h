@@ -146,6 +146,8 @@ class Database {
   // Savepoint number to mark; absent value: the transaction had not begun.
   std::map<int, std::optional<uint64_t>> marks_;
   std::vector<uint64_t> created_tables_;
+  // Id and the mark after the deletion of its rows.
+  std::vector<std::pair<uint64_t, uint64_t>> dropped_tables_;
   absl::flat_hash_map<uint64_t, std::optional<int64_t>> max_rowids_;
 
   // Reading.

@@ -121,6 +121,7 @@ void Database::ForgetTransaction() {
   prepared_mixed_ = 0;
   marks_.clear();
   created_tables_.clear();
+  dropped_tables_.clear();
   max_rowids_.clear();
   EndReadTransaction();
 }
@@ -150,6 +151,8 @@ absl::Status Database::Commit() {
     }
   }
   const std::vector<uint64_t> created = std::move(created_tables_);
+  const auto dropped = std::move(dropped_tables_);
+  if (!dropped.empty()) shared_->mixed().Dropped(prepared_mixed_);
   ForgetTransaction();
   // Only a hint to the engine, so a failure costs speed and nothing else.
   for (const uint64_t id : created) {
@@ -157,6 +160,14 @@ absl::Status Database::Commit() {
     EncodeIndexPrefix(id, /*index_id=*/0, &range.begin);
     range.end = PrefixSuccessor(range.begin);
     engine()->AddGuards(range).IgnoreError();
+  }
+  // Only what is really committed: an error may leave it to the next open.
+  if (!status.ok()) return status;
+  for (const auto& [id, mark] : dropped) {
+    KeyRange range;
+    EncodeIndexPrefix(id, /*index_id=*/0, &range.begin);
+    range.end = PrefixSuccessor(range.begin);
+    engine()->DropRange(range);
   }
   return status;
 }
@@ -198,7 +209,11 @@ absl::Status Database::RollbackTo(int number) {
   if (transaction_ == nullptr) return absl::OkStatus();
   prepared_ = false;
   for (auto& [table_id, rowid] : max_rowids_) rowid = std::nullopt;
-  return transaction_->RollbackTo(mark.value_or(begin_mark_));
+  const uint64_t target = mark.value_or(begin_mark_);
+  std::erase_if(dropped_tables_, [target](const auto& dropped) {
+    return dropped.second > target;
+  });
+  return transaction_->RollbackTo(target);
 }
 
 absl::StatusOr<SnapshotRef> Database::TakeSnapshot(bool in_transaction) {

@@ -19,10 +19,12 @@ constexpr absl::Duration kMaxWait = absl::Seconds(30);
 
 void MixedHistory::Trim() {
   const uint64_t now = clock_->NowMicros();
-  while (entries_.size() > kKeepEntries &&
-         entries_.front().micros + kKeepMicros < now &&
-         (unpublished_.empty() ||
-          *unpublished_.begin() > entries_.front().number)) {
+  while (
+      !entries_.empty() &&
+      (entries_.size() > kKeepEntries || entries_.front().number <= dropped_) &&
+      entries_.front().micros + kKeepMicros < now &&
+      (unpublished_.empty() ||
+       *unpublished_.begin() > entries_.front().number)) {
     forgotten_ = entries_.front().number;
     entries_.pop_front();
   }
@@ -56,6 +58,16 @@ void MixedHistory::Published(uint64_t number) {
 void MixedHistory::Aborted(uint64_t number) {
   absl::MutexLock lock(&mutex_);
   Remove(number);
+}
+
+void MixedHistory::Dropped(uint64_t number) {
+  absl::MutexLock lock(&mutex_);
+  dropped_ = std::max(dropped_, number);
+}
+
+void MixedHistory::Tidy() {
+  absl::MutexLock lock(&mutex_);
+  Trim();
 }
 
 bool MixedHistory::Quiet() const {

@@ -44,6 +44,12 @@ class MixedHistory {
   // is held, since the next one may use the number again.
   void Aborted(uint64_t number);
 
+  // Mixed transaction `number` dropped tables: readers from before it are given
+  // up after the 10 seconds, however few came after, so that files can go.
+  void Dropped(uint64_t number);
+  // Lets go of what need not be kept any more.
+  void Tidy();
+
   // Whether nothing has happened for so long that an autocommit statement that
   // starts now cannot be affected. Never blocks.
   bool Quiet() const;
@@ -70,6 +76,7 @@ class MixedHistory {
   absl::CondVar settled_;  // something was published or aborted
   std::deque<Entry> entries_ ABSL_GUARDED_BY(mutex_);       // ascending
   std::set<uint64_t> unpublished_ ABSL_GUARDED_BY(mutex_);  // of entries_
+  uint64_t dropped_ ABSL_GUARDED_BY(mutex_) = 0;
   uint64_t forgotten_
       ABSL_GUARDED_BY(mutex_);  // highest number not in entries_
 };

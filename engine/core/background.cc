@@ -151,6 +151,7 @@ absl::Status Background::Tick() {
       last_tick_syncs_ = syncs;
     }
   }
+  NORI_RETURN_IF_ERROR(FinishDrops());
   return AdjustMaxRuns();
 }
 

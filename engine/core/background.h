@@ -71,9 +71,16 @@ class Background {
   // Merges all that the slots in `range` hold into one run each.
   absl::Status CompactRange(const KeyRange& range);
   absl::Status AddGuards(const KeyRange& range);
+  // See Engine::DropRange; `sequence` is that of the last commit.
+  void DropRange(const KeyRange& range, SequenceNumber sequence)
+      ABSL_LOCKS_EXCLUDED(mutex_);
   absl::Status WaitIdle() ABSL_LOCKS_EXCLUDED(mutex_);
 
  private:
+  struct DroppedRange {
+    KeyRange range;
+    SequenceNumber sequence;
+  };
   struct Picked {
     CompactionChoice choice;
     SlotView view;
@@ -103,6 +110,10 @@ class Background {
   absl::Status ApplySplit(uint64_t slot_id,
                           const std::vector<std::string>& keys);
   absl::Status AdjustMaxRuns();
+  // Empties the slots of dropped ranges that nobody needs any more.
+  absl::Status FinishDrops() ABSL_LOCKS_EXCLUDED(mutex_);
+  // False if somebody works on it.
+  absl::StatusOr<bool> EmptySlot(uint64_t slot_id) ABSL_LOCKS_EXCLUDED(mutex_);
 
   // Waits for the slot's lock and takes it.
   void LockSlot(uint64_t slot_id) ABSL_LOCKS_EXCLUDED(mutex_);
@@ -125,6 +136,7 @@ class Background {
   std::unique_ptr<Scheduler> scheduler_ ABSL_GUARDED_BY(mutex_);
   absl::flat_hash_set<uint64_t> busy_ ABSL_GUARDED_BY(mutex_);
   absl::Status last_error_ ABSL_GUARDED_BY(mutex_);
+  std::vector<DroppedRange> dropped_ ABSL_GUARDED_BY(mutex_);
 
   uint64_t last_tick_syncs_ = 0;  // of the ticking thread
 };

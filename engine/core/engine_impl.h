@@ -58,6 +58,7 @@ class EngineImpl final : public Engine {
   absl::Status AddGuards(const KeyRange& range) override {
     return background_.AddGuards(range);
   }
+  void DropRange(const KeyRange& range) override;
   absl::StatusOr<CheckpointResult> Checkpoint(
       const std::string& directory) override;
   absl::Status Verify() override;

@@ -197,6 +197,25 @@ TEST_F(ModuleTest, CreateStartsAnewAfterTheLastTableOfALostEngine) {
   }
 }
 
+TEST_F(ModuleTest, DropThatIsTakenBackLosesNothing) {
+  TestConnection a(Path("a.db"));
+  a.Get(kCreate);
+  a.Get(
+      "WITH RECURSIVE c(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM c WHERE i "
+      "< 5000) INSERT INTO t SELECT i, randomblob(100) FROM c");
+  a.Get("SELECT nori_flush()");
+  a.Get("BEGIN; DROP TABLE t; ROLLBACK");
+  a.Get(
+      "BEGIN; SAVEPOINT s; DROP TABLE t; ROLLBACK TO s; INSERT INTO t(v) "
+      "VALUES(1); COMMIT");
+  a.Get("SELECT nori_compact()");
+  EXPECT_EQ(a.Get("SELECT count(*) FROM t"), "5001");
+  a.Get("DROP TABLE t; CREATE VIRTUAL TABLE t USING nori(x)");
+  a.Get("SELECT nori_compact()");
+  EXPECT_EQ(a.Get("SELECT count(*) FROM t"), "0");
+  EXPECT_EQ(a.Get("SELECT nori_verify()"), "'ok'");
+}
+
 TEST_F(ModuleTest, ForeignDirectoryIsRefused) {
   for (const char* name : {"a.db", "b.db"}) {
     TestConnection c(Path(name));
