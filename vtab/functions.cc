@@ -62,11 +62,13 @@ void OnDatabase(sqlite3_context* context, int argc, sqlite3_value** argv,
 }
 
 absl::StatusOr<std::string> FlushDatabase(Database& database) {
+  database.shared().mixed().Tidy();
   NORI_RETURN_IF_ERROR(database.engine()->Flush());
   return "ok";
 }
 
 absl::StatusOr<std::string> CompactDatabase(Database& database) {
+  database.shared().mixed().Tidy();
   NORI_RETURN_IF_ERROR(database.engine()->Flush());
   NORI_RETURN_IF_ERROR(database.engine()->CompactRange({}));
   return "ok";

@@ -151,6 +151,7 @@ absl::Status Background::Tick() {
       last_tick_syncs_ = syncs;
     }
   }
+  NORI_RETURN_IF_ERROR(FinishDrops());
   return AdjustMaxRuns();
 }
 
@@ -171,6 +172,9 @@ absl::StatusOr<bool> Background::FlushOne() {
 absl::Status Background::FlushLayer(const MemLayer& layer,
                                     uint64_t next_segment) {
   const uint64_t start = options_.clock->NowMicros();
+  // A table cannot be cut as the log can: what the host may still lose stays in
+  // the log.
+  if (layer.info->mixed) NORI_RETURN_IF_ERROR(context_.sync_host());
   std::optional<TableMeta> meta;
   if (layer.spilled != nullptr) {
     meta = layer.spilled->meta;

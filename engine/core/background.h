@@ -4,6 +4,7 @@
 #define NORI_ENGINE_CORE_BACKGROUND_H_
 
 #include <cstdint>
+#include <functional>
 #include <memory>
 #include <thread>
 #include <vector>
@@ -36,6 +37,8 @@ struct BackgroundContext {
   SnapshotList* snapshots;
   Metrics* metrics;
   EventRing* events;
+  // Makes the host's mixed transactions durable (OpenContext::sync_host).
+  std::function<absl::Status()> sync_host;
 };
 
 // Thread-safe. A slot has a lock, its membership in busy_: whoever holds it
@@ -68,9 +71,16 @@ class Background {
   // Merges all that the slots in `range` hold into one run each.
   absl::Status CompactRange(const KeyRange& range);
   absl::Status AddGuards(const KeyRange& range);
+  // See Engine::DropRange; `sequence` is that of the last commit.
+  void DropRange(const KeyRange& range, SequenceNumber sequence)
+      ABSL_LOCKS_EXCLUDED(mutex_);
   absl::Status WaitIdle() ABSL_LOCKS_EXCLUDED(mutex_);
 
  private:
+  struct DroppedRange {
+    KeyRange range;
+    SequenceNumber sequence;
+  };
   struct Picked {
     CompactionChoice choice;
     SlotView view;
@@ -100,6 +110,10 @@ class Background {
   absl::Status ApplySplit(uint64_t slot_id,
                           const std::vector<std::string>& keys);
   absl::Status AdjustMaxRuns();
+  // Empties the slots of dropped ranges that nobody needs any more.
+  absl::Status FinishDrops() ABSL_LOCKS_EXCLUDED(mutex_);
+  // False if somebody works on it.
+  absl::StatusOr<bool> EmptySlot(uint64_t slot_id) ABSL_LOCKS_EXCLUDED(mutex_);
 
   // Waits for the slot's lock and takes it.
   void LockSlot(uint64_t slot_id) ABSL_LOCKS_EXCLUDED(mutex_);
@@ -122,6 +136,7 @@ class Background {
   std::unique_ptr<Scheduler> scheduler_ ABSL_GUARDED_BY(mutex_);
   absl::flat_hash_set<uint64_t> busy_ ABSL_GUARDED_BY(mutex_);
   absl::Status last_error_ ABSL_GUARDED_BY(mutex_);
+  std::vector<DroppedRange> dropped_ ABSL_GUARDED_BY(mutex_);
 
   uint64_t last_tick_syncs_ = 0;  // of the ticking thread
 };

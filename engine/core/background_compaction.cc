@@ -334,6 +334,7 @@ absl::Status Background::AdjustMaxRuns() {
 }
 
 absl::Status Background::CompactRange(const KeyRange& range) {
+  NORI_RETURN_IF_ERROR(FinishDrops());
   const VersionRef version = context_.state->view()->version();
   const auto [first, last] = version->SlotRangeFor(range);
   for (size_t i = first; i <= last; ++i) {

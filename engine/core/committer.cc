@@ -233,6 +233,7 @@ absl::Status Committer::Publish(const PrepareRecord& record,
       layer.spilled = std::move(*it);
       layer.info = std::make_shared<LayerInfo>();
       layer.info->first_segment = info->first_segment;
+      layer.info->mixed = record.mixed_number != 0;
       layer.info->largest_sequence = layer.spilled->meta.largest_sequence;
       // Decided as a whole once the newest part is in a table of L0.
       if (layers.size() == 1) {
@@ -253,7 +254,10 @@ absl::Status Committer::Publish(const PrepareRecord& record,
     InsertChanges(normalised, last, view->layers().front().memtable.get());
     metrics_->entries_written.Add(normalised.size());
     info->largest_sequence = last;
-    if (record.mixed_number != 0) info->highest_mixed = record.mixed_number;
+    if (record.mixed_number != 0) {
+      info->highest_mixed = record.mixed_number;
+      info->mixed = true;
+    }
   }
   if (record.mixed_number != 0) last_mixed_ = record.mixed_number;
   metrics_->commits.Add();

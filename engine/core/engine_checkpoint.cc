@@ -160,6 +160,8 @@ absl::StatusOr<CheckpointResult> EngineImpl::Checkpoint(
     result.sequence = snapshot->sequence();
     result.last_mixed = committer_.last_mixed();
   }
+  // The copy has no log that could be cut.
+  NORI_RETURN_IF_ERROR(SyncHost());
   NORI_RETURN_IF_ERROR(fs->CreateDirectory(directory));
   auto cleanup = absl::MakeCleanup([&] { RemoveTree(fs, directory); });
   NORI_ASSIGN_OR_RETURN(VersionEdit newest,
