@@ -1,79 +1,69 @@
 #include <chrono>
 #include <thread>
 
-#include "bench/measure.h"
-#include "bench/store.h"
+#include "bench/slice_store.h"
 #include "rocksdb/cache.h"
 #include "rocksdb/db.h"
 #include "rocksdb/filter_policy.h"
 #include "rocksdb/options.h"
+#include "rocksdb/statistics.h"
 #include "rocksdb/table.h"
 #include "rocksdb/write_batch.h"
 
 namespace nori::bench {
 namespace {
 
-void Check(const rocksdb::Status& status) {
-  if (!status.ok()) Fail("RocksDB: " + status.ToString());
-}
+struct RocksDbApi {
+  using DB = rocksdb::DB;
+  using WriteBatch = rocksdb::WriteBatch;
+  using WriteOptions = rocksdb::WriteOptions;
+  using ReadOptions = rocksdb::ReadOptions;
+  using Iterator = rocksdb::Iterator;
+  using Slice = rocksdb::Slice;
+  using Status = rocksdb::Status;
+  static constexpr const char* kName = "RocksDB";
 
-rocksdb::Slice ToSlice(std::string_view s) { return {s.data(), s.size()}; }
+  static Status Get(DB* db, const ReadOptions& options, Slice key,
+                    size_t* value_bytes) {
+    thread_local rocksdb::PinnableSlice value;
+    const Status status =
+        db->Get(options, db->DefaultColumnFamily(), key, &value);
+    if (status.ok()) *value_bytes = value.size();
+    // Not kept: it would pin a block of a store that may be closed meanwhile.
+    value.Reset();
+    return status;
+  }
+};
 
-class RocksDbStore final : public Store {
+class RocksDbStore final : public SliceStore<RocksDbApi> {
  public:
-  explicit RocksDbStore(const StoreOptions& options) {
+  RocksDbStore(const StoreOptions& options, rocksdb::CompactionStyle style) {
     rocksdb::BlockBasedTableOptions table;
     table.block_cache = rocksdb::NewLRUCache(options.cache_bytes);
     table.filter_policy.reset(
         rocksdb::NewBloomFilterPolicy(options.filter_bits_per_key));
     rocksdb::Options db_options;
     db_options.create_if_missing = true;
+    db_options.compaction_style = style;
     db_options.write_buffer_size = options.write_buffer_bytes;
     // The one that is written and two that wait, as the engine has.
     db_options.max_write_buffer_number = 3;
     db_options.compression =
         options.compress ? rocksdb::kLZ4Compression : rocksdb::kNoCompression;
     db_options.table_factory.reset(rocksdb::NewBlockBasedTableFactory(table));
+    if (options.scale_with_write_buffer) {
+      // Its defaults are made for 64 MiB: keep their proportions.
+      db_options.target_file_size_base = options.write_buffer_bytes;
+      db_options.max_bytes_for_level_base = 4 * options.write_buffer_bytes;
+    }
+    if (options.count) {
+      statistics_ = rocksdb::CreateDBStatistics();
+      statistics_->set_stats_level(rocksdb::kExceptHistogramOrTimers);
+      db_options.statistics = statistics_;
+    }
     rocksdb::DB* db = nullptr;
     Check(rocksdb::DB::Open(db_options, options.directory, &db));
     db_.reset(db);
-  }
-
-  void Write(std::span<const KeyValue> rows, bool durable) override {
-    thread_local rocksdb::WriteBatch batch;
-    batch.Clear();
-    for (const KeyValue& row : rows) {
-      Check(batch.Put(ToSlice(row.key), ToSlice(row.value)));
-    }
-    rocksdb::WriteOptions options;
-    options.sync = durable;
-    Check(db_->Write(options, &batch));
-  }
-
-  bool Get(std::string_view key, uint64_t* bytes) override {
-    thread_local rocksdb::PinnableSlice value;
-    value.Reset();
-    const rocksdb::Status status = db_->Get(
-        read_options_, db_->DefaultColumnFamily(), ToSlice(key), &value);
-    if (status.IsNotFound()) return false;
-    Check(status);
-    *bytes += value.size();
-    // Not kept: it would pin a block of a store that may be closed meanwhile.
-    value.Reset();
-    return true;
-  }
-
-  uint64_t Scan(std::string_view from, uint64_t limit,
-                uint64_t* bytes) override {
-    const std::unique_ptr<rocksdb::Iterator> it(
-        db_->NewIterator(read_options_));
-    uint64_t rows = 0;
-    for (it->Seek(ToSlice(from)); it->Valid() && rows < limit; ++rows) {
-      *bytes += it->key().size() + it->value().size();
-      if (rows + 1 < limit) it->Next();
-    }
-    Check(it->status());
-    return rows;
   }
 
   void Settle() override {
@@ -99,15 +89,36 @@ class RocksDbStore final : public Store {
     return text;
   }
 
+  StoreCounters Counters() override {
+    StoreCounters result;
+    if (statistics_ == nullptr) return result;
+    const auto ticker = [&](rocksdb::Tickers which) {
+      return statistics_->getTickerCount(which);
+    };
+    result.table_bytes_written = ticker(rocksdb::FLUSH_WRITE_BYTES) +
+                                 ticker(rocksdb::COMPACT_WRITE_BYTES);
+    const uint64_t ruled_out = ticker(rocksdb::BLOOM_FILTER_USEFUL);
+    result.tables_read = ticker(rocksdb::BLOOM_FILTER_FULL_POSITIVE);
+    result.filters_asked = ruled_out + result.tables_read;
+    result.blocks_read = ticker(rocksdb::BLOCK_CACHE_DATA_HIT) +
+                         ticker(rocksdb::BLOCK_CACHE_DATA_MISS);
+    return result;
+  }
+
  private:
-  const rocksdb::ReadOptions read_options_;
-  std::unique_ptr<rocksdb::DB> db_;
+  std::shared_ptr<rocksdb::Statistics> statistics_;
 };
 
 }  // namespace
 
 std::unique_ptr<Store> OpenRocksDb(const StoreOptions& options) {
-  return std::make_unique<RocksDbStore>(options);
+  return std::make_unique<RocksDbStore>(options,
+                                        rocksdb::kCompactionStyleLevel);
+}
+
+std::unique_ptr<Store> OpenRocksDbUniversal(const StoreOptions& options) {
+  return std::make_unique<RocksDbStore>(options,
+                                        rocksdb::kCompactionStyleUniversal);
 }
 
 }  // namespace nori::bench
