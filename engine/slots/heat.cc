@@ -28,6 +28,17 @@ void SlotHeat::Roll(uint64_t now_micros, double half_life_seconds) {
   fold(scans(), &rolled_scans_, &rates_.scans);
 }
 
+void SlotHeat::InheritBytes(const SlotHeat& parent, double share) {
+  const auto part = [share](uint64_t bytes) {
+    return static_cast<uint64_t>(share * static_cast<double>(bytes));
+  };
+  user_bytes_.fetch_add(part(parent.user_bytes()), std::memory_order_relaxed);
+  flushed_bytes_.fetch_add(part(parent.flushed_bytes()),
+                           std::memory_order_relaxed);
+  merged_bytes_.fetch_add(part(parent.merged_bytes()),
+                          std::memory_order_relaxed);
+}
+
 double NormalisedHeat(double rate, double mean, double peak) {
   if (!(rate > 0) || !(mean > 0)) return 0;
   if (rate <= mean) return 0.5 * rate / mean;
