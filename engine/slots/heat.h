@@ -34,9 +34,10 @@ class SlotHeat {
   void AddMerge(uint64_t table_bytes) {
     merged_bytes_.fetch_add(table_bytes, std::memory_order_relaxed);
   }
-  // Adds `share` (0..1) of another slot's byte counts: what a slot that comes
-  // out of a split or a join takes over, so that sums over slots stay.
-  void InheritBytes(const SlotHeat& parent, double share);
+  // Adds `share` (0..1) of another slot's totals, not its rates: what a slot
+  // that comes out of a split or a join takes over, so that sums over slots
+  // stay. Before others know of this object.
+  void InheritTotals(const SlotHeat& parent, double share);
 
   struct Rates {
     double reads = 0, writes = 0, scans = 0;  // per second
