@@ -1,3 +1,4 @@
+#include <atomic>
 #include <chrono>
 #include <thread>
 
@@ -5,8 +6,10 @@
 #include "rocksdb/cache.h"
 #include "rocksdb/db.h"
 #include "rocksdb/filter_policy.h"
+#include "rocksdb/listener.h"
 #include "rocksdb/options.h"
-#include "rocksdb/statistics.h"
+#include "rocksdb/perf_context.h"
+#include "rocksdb/perf_level.h"
 #include "rocksdb/table.h"
 #include "rocksdb/write_batch.h"
 
@@ -35,6 +38,24 @@ struct RocksDbApi {
   }
 };
 
+// Adds up what flushes and compactions write.
+class BytesListener final : public rocksdb::EventListener {
+ public:
+  void OnFlushCompleted(rocksdb::DB* /*db*/,
+                        const rocksdb::FlushJobInfo& info) override {
+    const rocksdb::TableProperties& table = info.table_properties;
+    bytes_ += table.data_size + table.index_size + table.filter_size;
+  }
+  void OnCompactionCompleted(rocksdb::DB* /*db*/,
+                             const rocksdb::CompactionJobInfo& info) override {
+    bytes_ += info.stats.total_output_bytes;
+  }
+  uint64_t bytes() const { return bytes_; }
+
+ private:
+  std::atomic<uint64_t> bytes_{0};
+};
+
 class RocksDbStore final : public SliceStore<RocksDbApi> {
  public:
   RocksDbStore(const StoreOptions& options, rocksdb::CompactionStyle style) {
@@ -57,9 +78,11 @@ class RocksDbStore final : public SliceStore<RocksDbApi> {
       db_options.max_bytes_for_level_base = 4 * options.write_buffer_bytes;
     }
     if (options.count) {
-      statistics_ = rocksdb::CreateDBStatistics();
-      statistics_->set_stats_level(rocksdb::kExceptHistogramOrTimers);
-      db_options.statistics = statistics_;
+      written_ = std::make_shared<BytesListener>();
+      db_options.listeners.push_back(written_);
+      // Of this thread alone: background work must not count as reading.
+      rocksdb::SetPerfLevel(rocksdb::kEnableCount);
+      rocksdb::get_perf_context()->Reset();
     }
     rocksdb::DB* db = nullptr;
     Check(rocksdb::DB::Open(db_options, options.directory, &db));
@@ -91,22 +114,19 @@ class RocksDbStore final : public SliceStore<RocksDbApi> {
 
   StoreCounters Counters() override {
     StoreCounters result;
-    if (statistics_ == nullptr) return result;
-    const auto ticker = [&](rocksdb::Tickers which) {
-      return statistics_->getTickerCount(which);
-    };
-    result.table_bytes_written = ticker(rocksdb::FLUSH_WRITE_BYTES) +
-                                 ticker(rocksdb::COMPACT_WRITE_BYTES);
-    const uint64_t ruled_out = ticker(rocksdb::BLOOM_FILTER_USEFUL);
-    result.tables_read = ticker(rocksdb::BLOOM_FILTER_FULL_POSITIVE);
-    result.filters_asked = ruled_out + result.tables_read;
-    result.blocks_read = ticker(rocksdb::BLOCK_CACHE_DATA_HIT) +
-                         ticker(rocksdb::BLOCK_CACHE_DATA_MISS);
+    if (written_ == nullptr) return result;
+    const rocksdb::PerfContext& reads = *rocksdb::get_perf_context();
+    result.table_bytes_written = written_->bytes();
+    result.filters_asked =
+        reads.bloom_sst_hit_count + reads.bloom_sst_miss_count;
+    result.tables_read = reads.bloom_sst_hit_count;
+    // Indexes and filters are not kept in the block cache here.
+    result.blocks_read = reads.block_cache_hit_count + reads.block_read_count;
     return result;
   }
 
  private:
-  std::shared_ptr<rocksdb::Statistics> statistics_;
+  std::shared_ptr<BytesListener> written_;
 };
 
 }  // namespace

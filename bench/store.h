@@ -64,7 +64,8 @@ class Store {
   virtual void FlushAndSettle() = 0;
   // The store's own counters, as text for people; empty if it has none.
   virtual std::string Statistics() { return ""; }
-  // Zeros if the store has none, or options.count was not set.
+  // Zeros if the store has none, or options.count was not set. Reads may be
+  // those of the calling thread, which must be the one that opened the store.
   virtual StoreCounters Counters() { return {}; }
 };
 
