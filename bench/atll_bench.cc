@@ -105,7 +105,7 @@ Contender NoriContender(const std::string& policy,
 // The policies that the engine knows.
 std::vector<std::string> Policies() {
   std::vector<std::string> known;
-  for (const char* name : {"heat", "cost", "fixed1", "fixed4"}) {
+  for (const char* name : {"heat", "cost", "documented", "fixed1", "fixed4"}) {
     Options options;
     if (SetOption(&options, "run_policy", name).ok()) known.emplace_back(name);
   }

@@ -90,15 +90,19 @@ class RocksDbStore final : public SliceStore<RocksDbApi> {
   }
 
   void Settle() override {
-    // A compaction that ends may ask for another one a moment later.
-    for (int still = 0; still < 10; ++still) {
+    // A compaction that ends may ask for another one a moment later. Universal
+    // compaction may say for ever that one is pending and start none: believed
+    // for a second.
+    constexpr int kStill = 10, kIdle = 100;
+    int still = 0;
+    for (int idle = 0; still < kStill && idle < kIdle; ++idle) {
       std::this_thread::sleep_for(std::chrono::milliseconds(10));
-      for (const char* name :
-           {"rocksdb.num-running-compactions", "rocksdb.compaction-pending",
-            "rocksdb.num-running-flushes", "rocksdb.mem-table-flush-pending"}) {
-        uint64_t value = 0;
-        if (db_->GetIntProperty(name, &value) && value != 0) still = 0;
+      if (IsSet("rocksdb.num-running-compactions") ||
+          IsSet("rocksdb.num-running-flushes") ||
+          IsSet("rocksdb.mem-table-flush-pending")) {
+        idle = still = 0;
       }
+      still = IsSet("rocksdb.compaction-pending") ? 0 : still + 1;
     }
   }
   void FlushAndSettle() override {
@@ -126,6 +130,11 @@ class RocksDbStore final : public SliceStore<RocksDbApi> {
   }
 
  private:
+  bool IsSet(const char* property) {
+    uint64_t value = 0;
+    return db_->GetIntProperty(property, &value) && value != 0;
+  }
+
   std::shared_ptr<BytesListener> written_;
 };
 
