@@ -177,6 +177,11 @@ struct SlotInfo {
   uint64_t entries = 0;
   uint64_t reads = 0, writes = 0, scans = 0;
   uint64_t last_compaction_micros = 0;
+  uint64_t l0_bytes = 0;          // of L0 tables, inside the slot
+  uint64_t oldest_run_bytes = 0;  // where every key has at most one version
+  // Since the engine was opened: keys and values that flushes brought here,
+  // bytes of tables that they took, and bytes of tables that merges wrote.
+  uint64_t user_bytes = 0, flushed_bytes = 0, merged_bytes = 0;
 };
 
 struct TableInfo {

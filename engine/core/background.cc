@@ -221,7 +221,15 @@ void Background::AddWriteHeat(uint64_t table_number) {
   for (size_t i = first; i <= last; ++i) {
     const KeyRange& range = version.slots()[i]->range;
     if (!TableOverlaps(l0->table->meta, range)) continue;
-    view->heat()[i]->AddWrite(MakeSlice(l0->table, range).entries);
+    const Slice slice = MakeSlice(l0->table, range);
+    const TableMeta& meta = l0->table->meta;
+    const double share =
+        static_cast<double>(slice.entries) /
+        static_cast<double>(std::max<uint64_t>(meta.entries, 1));
+    view->heat()[i]->AddFlush(
+        slice.entries,
+        static_cast<uint64_t>(share * static_cast<double>(meta.raw_bytes)),
+        slice.bytes);
   }
 }
 

@@ -212,6 +212,7 @@ absl::StatusOr<uint64_t> Background::Merge(const ReadView& view,
         return edit;
       },
       /*layers_flushed=*/0));
+  view.heat()[version.SlotIndex(slot.range.begin)]->AddMerge(result.bytes_out);
   context_.metrics->compactions.Add();
   context_.metrics->compaction_bytes_read.Add(bytes_in);
   context_.metrics->compaction_bytes_written.Add(result.bytes_out);

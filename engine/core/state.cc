@@ -16,6 +16,22 @@ void State::Start(std::unique_ptr<Manifest> manifest) {
                                            HeatFor(*version));
 }
 
+namespace {
+
+// Hands the totals of the slots of `old` which `slot` takes over on to `heat`,
+// in equal parts where several slots of `now` share one.
+void InheritTotals(const ReadView& old, const Version& now, const Slot& slot,
+                   SlotHeat* heat) {
+  const auto [first, last] = old.version()->SlotRangeFor(slot.range);
+  for (size_t i = first; i <= last; ++i) {
+    const auto [from, to] = now.SlotRangeFor(old.version()->slots()[i]->range);
+    heat->InheritTotals(*old.heat()[i],
+                        1.0 / static_cast<double>(to - from + 1));
+  }
+}
+
+}  // namespace
+
 std::vector<std::shared_ptr<SlotHeat>> State::HeatFor(const Version& version) {
   std::vector<std::shared_ptr<SlotHeat>> heat;
   heat.reserve(version.slots().size());
@@ -32,6 +48,7 @@ std::vector<std::shared_ptr<SlotHeat>> State::HeatFor(const Version& version) {
       // A slot that was cut from another starts as warm as it was.
       heat.push_back(std::make_shared<SlotHeat>());
       heat.back()->set_rates(view_->heat()[parent]->rates());
+      InheritTotals(*view_, version, *slot, heat.back().get());
     }
   }
   return heat;
