@@ -3,6 +3,7 @@
 #include <unistd.h>
 
 #include <algorithm>
+#include <string_view>
 #include <utility>
 
 #include "absl/strings/str_cat.h"
@@ -17,7 +18,14 @@ namespace {
 
 std::string PathOf(sqlite3* db, const std::string& schema) {
   const char* path = sqlite3_db_filename(db, schema.c_str());
-  return path == nullptr ? "" : path;
+  if (path == nullptr) return "";
+  // memdb takes a name for its databases in memory, which is none of a file.
+  char* vfs = nullptr;
+  sqlite3_file_control(db, schema.c_str(), SQLITE_FCNTL_VFSNAME, &vfs);
+  const bool in_memory =
+      vfs != nullptr && std::string_view(vfs).starts_with("memdb(");
+  sqlite3_free(vfs);
+  return in_memory ? "" : path;
 }
 
 uint64_t RandomSeed() {

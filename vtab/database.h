@@ -27,7 +27,7 @@ struct VirtualTable;
 
 // Not thread-safe, as Connection. Held by the schema's virtual tables and by
 // their cursors.
-class Database {
+class Database : public std::enable_shared_from_this<Database> {
  public:
   // `connection` outlives it.
   Database(Connection* connection, std::string schema);

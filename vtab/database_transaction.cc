@@ -53,6 +53,7 @@ absl::Status Database::Begin() {
   NORI_RETURN_IF_ERROR(ReadCommitSettings());
   NORI_ASSIGN_OR_RETURN(transaction_, BeginEngineTransaction());
   begin_mark_ = transaction_->Mark();
+  connection_->HoldInTransaction(shared_from_this());
   prepared_ = false;
   prepared_mixed_ = 0;
   return absl::OkStatus();
@@ -115,6 +116,8 @@ void Database::PublishMaxRowids() {
 }
 
 void Database::ForgetTransaction() {
+  // The caller holds this database by another reference.
+  connection_->TransactionEnded(this);
   transaction_.reset();
   schema_changed_ = false;
   prepared_ = false;
