@@ -96,8 +96,7 @@ void SetReadCosts(const StoreCounters& before, const StoreCounters& after,
   m->filters_asked =
       each(before.filters_asked, after.filters_asked, client.gets());
   m->tables_read = each(before.tables_read, after.tables_read, client.gets());
-  m->blocks_read = each(before.blocks_read, after.blocks_read,
-                        client.gets() + client.scans());
+  m->blocks_read = each(before.blocks_read, after.blocks_read, client.gets());
 }
 
 }  // namespace

@@ -32,7 +32,7 @@ struct CellMeasures {
   double tables_written = -1;  // of these, to tables
   double filters_asked = -1;   // by a point read
   double tables_read = -1;     // by a point read
-  double blocks_read = -1;     // by a read
+  double blocks_read = -1;     // by a point read
   double space = -1;           // MB, tables, when quiet
   double space_peak = -1;      // MB, everything, sampled while running
   double adapt = -1;           // s, after a move

@@ -256,7 +256,6 @@ void Client::TakeMany(uint32_t from, uint32_t first, uint32_t count) {
   const uint64_t found = store_->Scan(Key(from).view(), count, &bytes);
   store_->Delete(views);
   reads_->Add(NanosSince(start));
-  ++scans_;
   user_bytes_ += count * kKeyBytes;
   if (found != count) Fail("the queue is shorter than it should be");
 }
@@ -283,7 +282,7 @@ void Client::Reset() {
 }
 
 void Client::ResetTimes() {
-  gets_ = scans_ = 0;
+  gets_ = 0;
   reads_ = std::make_unique<Histogram>();
   writes_ = std::make_unique<Histogram>();
 }

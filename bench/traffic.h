@@ -41,7 +41,6 @@ class Client {
   const Histogram& reads() const { return *reads_; }    // nanoseconds
   const Histogram& writes() const { return *writes_; }  // nanoseconds
   uint64_t gets() const { return gets_; }
-  uint64_t scans() const { return scans_; }
   uint64_t user_bytes() const { return user_bytes_; }
 
  private:
@@ -51,7 +50,7 @@ class Client {
   const Values values_;
   Store* const store_;
   uint64_t next_value_ = 0;
-  uint64_t gets_ = 0, scans_ = 0, user_bytes_ = 0;
+  uint64_t gets_ = 0, user_bytes_ = 0;
   std::unique_ptr<Histogram> reads_ = std::make_unique<Histogram>();
   std::unique_ptr<Histogram> writes_ = std::make_unique<Histogram>();
 };

@@ -8,7 +8,8 @@
 --           what is still in memory counts nowhere.
 --   read    a point read asks this many filters, of L0 slices and runs; tables
 --           and slots: how many there are now, weighted by reads where any were
---           counted. tables_per_read: those that no filter ruled out.
+--           counted. tables_per_read: those that no filter ruled out;
+--           blocks_per_read: of data, from the cache or the file.
 --   space   bytes of tables for each byte of the oldest runs, where every key
 --           has one version: an upper bound, since new keys count as well.
 .mode column
@@ -26,7 +27,6 @@ WITH
       (SELECT value FROM m WHERE name = 'filter_checks') AS asked,
       (SELECT value FROM m WHERE name = 'filter_negatives') AS ruled_out,
       (SELECT value FROM m WHERE name = 'blocks_read') AS blocks,
-      (SELECT value FROM m WHERE name = 'iterators') AS iterators,
       (SELECT value FROM m WHERE name = 'table_bytes') AS on_disk),
   live AS (
     SELECT sum(coalesce(nullif(oldest_run_bytes, 0), bytes + l0_bytes)) AS bytes
@@ -40,7 +40,7 @@ SELECT round(user / 1e6, 2) AS user_mb,
        coalesce(round(1.0 * asked / nullif(gets, 0), 2), '-') AS read,
        coalesce(round(1.0 * (asked - ruled_out) / nullif(gets, 0), 2), '-')
          AS tables_per_read,
-       coalesce(round(1.0 * blocks / nullif(gets + iterators, 0), 2), '-')
+       coalesce(round(1.0 * blocks / nullif(gets, 0), 2), '-')
          AS blocks_per_read,
        round(on_disk / 1e6, 2) AS table_mb,
        coalesce(round(1.0 * on_disk / nullif(live.bytes, 0), 2), '-') AS space

@@ -40,7 +40,7 @@ INSERT INTO nori_metrics VALUES
  ('user_bytes_written', 2000000), ('log_bytes_written', 2100000),
  ('flush_bytes_written', 1000000), ('spilled_bytes', 500000),
  ('compaction_bytes_written', 6000000), ('gets', 1000), ('filter_checks', 3000),
- ('filter_negatives', 1980), ('blocks_read', 2040), ('iterators', 20),
+ ('filter_negatives', 1980), ('blocks_read', 2040),
  ('table_bytes', 4510000);
 .read scripts/heatmap.sql
 .read scripts/heatmap_svg.sql
