@@ -81,7 +81,7 @@ absl::Status RowView::Column(int column, Value* value) {
   }
   const bool after_alias =
       schema.rowid_column >= 0 && column > schema.rowid_column;
-  *value = record_.Get(static_cast<size_t>(after_alias ? column - 1 : column));
+  record_.Read(static_cast<size_t>(after_alias ? column - 1 : column), value);
   const int position = layout_->key_position[static_cast<size_t>(column)];
   if (position < 0 || value->type != ValueType::kNull) return absl::OkStatus();
   Decoded& decoded = decoded_[static_cast<size_t>(position)];
