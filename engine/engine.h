@@ -55,7 +55,6 @@ class PinnedValue {
     layer_ = std::move(layer);
     block_ = std::move(block);
   }
-  void Clear() { Set({}, nullptr, nullptr); }
   // Takes a copy.
   void SetCopy(std::string_view v) {
     auto copy = std::make_shared<const std::string>(v);

@@ -41,7 +41,7 @@ void VirtualTable::CloseCursor(Cursor* cursor) {
 
 void Cursor::Close() {
   iterator_.reset();
-  pinned_.Clear();
+  pinned_.Set({}, nullptr, nullptr);
   view_.reset();
   ranges_.clear();
   if (point_key_.capacity() > kKeptKeyBytes) std::string().swap(point_key_);

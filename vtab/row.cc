@@ -84,6 +84,7 @@ absl::Status RowView::Column(int column, Value* value) {
   record_.Read(static_cast<size_t>(after_alias ? column - 1 : column), value);
   const int position = layout_->key_position[static_cast<size_t>(column)];
   if (position < 0 || value->type != ValueType::kNull) return absl::OkStatus();
+  if (decoded_.empty()) decoded_.resize(schema.key.size());
   Decoded& decoded = decoded_[static_cast<size_t>(position)];
   if (decoded.row != row_) {
     NORI_RETURN_IF_ERROR(DecodeKey(static_cast<size_t>(position), &decoded));

@@ -40,8 +40,7 @@ struct RowLayout {
 // One stored row. Reusable without allocation. Not thread-safe.
 class RowView {
  public:
-  explicit RowView(const RowLayout* layout)
-      : layout_(layout), decoded_(layout->schema.key.size()) {}
+  explicit RowView(const RowLayout* layout) : layout_(layout) {}
 
   // `key` is a whole engine key of the table. Both must outlive reads.
   absl::Status Reset(std::string_view key, std::string_view value);
@@ -67,7 +66,7 @@ class RowView {
   std::string_view key_;
   RecordReader record_;
   uint64_t row_ = 0;
-  std::vector<Decoded> decoded_;  // by key position
+  std::vector<Decoded> decoded_;  // by key position; empty before first use
 };
 
 // The value of an argument from SQLite; views live as long as the argument is
