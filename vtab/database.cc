@@ -1,7 +1,5 @@
 #include "vtab/database.h"
 
-#include <unistd.h>
-
 #include <algorithm>
 #include <string_view>
 #include <utility>
@@ -10,6 +8,7 @@
 #include "engine/format/status_macros.h"
 #include "vtab/error_map.h"
 #include "vtab/key_codec.h"
+#include "vtab/process.h"
 #include "vtab/text.h"
 #include "vtab/virtual_table.h"
 
@@ -40,11 +39,11 @@ Database::Database(Connection* connection, std::string schema)
     : connection_(connection),
       schema_(std::move(schema)),
       path_(PathOf(connection->db(), schema_)),
-      owner_(getpid()),
+      owner_(CurrentProcess()),
       state_table_(connection->db(), schema_) {}
 
 Database::~Database() {
-  if (getpid() != owner_) AbandonTransaction();
+  if (CurrentProcess() != owner_) AbandonTransaction();
 }
 
 void Database::AbandonTransaction() {
@@ -57,7 +56,7 @@ bool Database::StillAttached() const {
 }
 
 absl::Status Database::CheckProcess() const {
-  if (getpid() == owner_) return absl::OkStatus();
+  if (CurrentProcess() == owner_) return absl::OkStatus();
   return SqliteError(
       SQLITE_MISUSE,
       "this connection was opened before a fork; open a new one in the child");

@@ -112,6 +112,8 @@ class Database : public std::enable_shared_from_this<Database> {
   absl::Status CheckOptions(
       const std::map<std::string, std::string>& options) const;
   absl::StatusOr<SnapshotRef> TakeSnapshot(bool in_transaction);
+  // The last mixed transaction in the host's view that is being read.
+  absl::StatusOr<uint64_t> HostMixed();
   absl::Status ReadCommitSettings();
   absl::StatusOr<std::unique_ptr<Transaction>> BeginEngineTransaction();
   absl::Status PrepareMixed();
@@ -154,6 +156,10 @@ class Database : public std::enable_shared_from_this<Database> {
   SnapshotRef view_;
   ViewScope view_scope_ = ViewScope::kNone;
   int open_cursors_ = 0;
+  // What HostMixed read, and the host's version that it was in.
+  uint64_t host_mixed_ = 0;
+  unsigned int host_mixed_version_ = 0;
+  bool host_mixed_known_ = false;
 };
 
 }  // namespace nori

@@ -219,15 +219,34 @@ absl::Status Database::RollbackTo(int number) {
   return transaction_->RollbackTo(target);
 }
 
-absl::StatusOr<SnapshotRef> Database::TakeSnapshot(bool in_transaction) {
-  SnapshotRef newest = engine()->GetSnapshot();
-  // The order matters: no mixed transaction that began after the snapshot is in
-  // it.
-  if (in_memory() || (!in_transaction && shared_->mixed().Quiet())) {
-    return newest;
+absl::StatusOr<uint64_t> Database::HostMixed() {
+  // The number belongs to a version of the file as long as this connection is
+  // not changing it. SQLite looks for a new version when it begins to read.
+  unsigned int version = 0;
+  const bool is_stable =
+      sqlite3_txn_state(connection_->db(), schema_.c_str()) ==
+          SQLITE_TXN_READ &&
+      sqlite3_file_control(connection_->db(), schema_.c_str(),
+                           SQLITE_FCNTL_DATA_VERSION, &version) == SQLITE_OK;
+  if (is_stable && host_mixed_known_ && version == host_mixed_version_) {
+    return host_mixed_;
   }
   NORI_ASSIGN_OR_RETURN(const DatabaseState state, state_table_.Read());
-  return shared_->mixed().StateFor(state.last_mixed, engine());
+  host_mixed_ = state.last_mixed;
+  host_mixed_version_ = version;
+  host_mixed_known_ = is_stable;
+  return host_mixed_;
+}
+
+absl::StatusOr<SnapshotRef> Database::TakeSnapshot(bool in_transaction) {
+  if (in_memory()) return engine()->GetSnapshot();
+  if (!in_transaction && shared_->mixed().Quiet()) {
+    SnapshotRef newest = engine()->GetSnapshot();
+    // Once more, for a mixed transaction that has just got into the snapshot.
+    if (shared_->mixed().Quiet()) return newest;
+  }
+  NORI_ASSIGN_OR_RETURN(const uint64_t host, HostMixed());
+  return shared_->mixed().StateFor(host, engine());
 }
 
 absl::StatusOr<SnapshotRef> Database::AcquireView() {

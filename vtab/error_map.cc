@@ -133,8 +133,7 @@ int ReportMessage(sqlite3_vtab* table, int code, const std::string& message) {
   return code;
 }
 
-int ReportStatus(sqlite3_vtab* table, const absl::Status& status) {
-  if (status.ok()) return SQLITE_OK;
+int ReportError(sqlite3_vtab* table, const absl::Status& status) {
   return ReportMessage(table, SqliteCodeOfStatus(status),
                        absl::StrCat("nori: ", status.message()));
 }

@@ -82,6 +82,8 @@ void Memtable::AddRangeDelete(SequenceNumber sequence, std::string_view begin,
 PointLookup Memtable::Get(std::string_view user_key,
                           SequenceNumber snapshot) const {
   PointLookup result;
+  // What a snapshot sees was counted before the snapshot could be taken.
+  if (empty()) return result;
   if (filter_.enabled() && !filter_.MayContain(HashKey(user_key))) {
     return result;
   }
