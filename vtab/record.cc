@@ -140,8 +140,10 @@ void RecordReader::Read(size_t i, Value* value) const {
     value->integer =
         type > kMaxInteger ? (type == kOne ? 1 : 0) : LoadInteger(p, type);
   } else {
-    value->real = std::bit_cast<double>(DecodeFixed<uint64_t>(p));
-    value->type = std::isnan(value->real) ? ValueType::kNull : ValueType::kReal;
+    const auto real = std::bit_cast<double>(DecodeFixed<uint64_t>(p));
+    const bool is_null = std::isnan(real);
+    value->real = is_null ? 0 : real;
+    value->type = is_null ? ValueType::kNull : ValueType::kReal;
   }
 }
 

@@ -222,8 +222,20 @@ absl::StatusOr<std::vector<Change>> NormaliseChanges(std::string_view text) {
   return result;
 }
 
+// A first commit of so many keys tells what others will begin with, but for a
+// few bytes: it may be the beginning of an ascending load.
+constexpr size_t kEnoughToLearn = 16;
+constexpr size_t kBytesToVary = 4;
+
 void InsertChanges(const std::vector<Change>& changes, SequenceNumber sequence,
                    Memtable* memtable) {
+  if (memtable->empty() && memtable->shared_prefix().empty() &&
+      changes.size() >= kEnoughToLearn) {
+    const std::string_view key = changes.front().key;
+    const size_t shared = CommonPrefix(key, changes.back().key);
+    memtable->SetSharedPrefix(
+        key.substr(0, shared - std::min(shared, kBytesToVary)));
+  }
   Memtable::Hint hint;
   // Small enough that what is fetched is still cached when its turn comes.
   constexpr size_t kPrefetchKeys = 64;

@@ -10,9 +10,9 @@
 namespace nori {
 namespace {
 
-// Bytes of memtable for one byte of its filter: with entries of 128 bytes, 16
-// bits a key.
-constexpr uint64_t kFilterShare = 64;
+// Bytes of memtable for one byte of its index: with entries of 160 bytes, which
+// keys and values of 100 bytes take, it is half full.
+constexpr uint64_t kIndexShare = 10;
 
 }  // namespace
 
@@ -39,7 +39,13 @@ absl::StatusOr<uint64_t> NextSegment(FileSystem* fs,
 MemLayer Committer::NewMemtableLayer(uint64_t first_segment) const {
   MemLayer layer;
   layer.memtable = std::make_shared<Memtable>(
-      options_.memtable_bytes / kFilterShare, block_pool_);
+      options_.memtable_bytes / kIndexShare, block_pool_);
+  if (const ReadViewRef view = state_->view();
+      view != nullptr && !view->layers().empty() &&
+      view->layers().front().memtable != nullptr) {
+    layer.memtable->SetSharedPrefix(
+        view->layers().front().memtable->CommonPrefix());
+  }
   layer.info = std::make_shared<LayerInfo>();
   layer.info->first_segment = first_segment;
   return layer;

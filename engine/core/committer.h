@@ -60,6 +60,11 @@ class Committer {
     flush_all_ = std::move(f);
   }
 
+  // Where the next commit goes, unless it is rotated before.
+  std::shared_ptr<const Memtable> ActiveMemtable() const {
+    return state_->view()->layers().front().memtable;
+  }
+
   SequenceNumber last_sequence() const {
     return visible_.load(std::memory_order_acquire);
   }

@@ -165,11 +165,17 @@ absl::Status TransactionImpl::Abort() {
   return left;
 }
 
+std::unique_ptr<WriteSet> TransactionImpl::NewWriteSet() const {
+  return std::make_unique<WriteSet>(
+      *context_.options, context_.tables,
+      context_.committer->ActiveMemtable()->shared_prefix());
+}
+
 void TransactionImpl::End() {
   ended_ = true;
   place_.reset();
   // Iterators that outlive the transaction hold the parts they read.
-  writes_ = std::make_unique<WriteSet>(*context_.options, context_.tables);
+  writes_ = NewWriteSet();
   context_.lock->Release();
 }
 

@@ -34,7 +34,7 @@ class TransactionImpl final : public Transaction {
       : context_(context),
         base_(std::move(base)),
         id_(id),
-        writes_(std::make_unique<WriteSet>(*context.options, context.tables)) {}
+        writes_(NewWriteSet()) {}
   ~TransactionImpl() override;
 
   absl::Status Put(std::string_view key, std::string_view value) override;
@@ -53,6 +53,7 @@ class TransactionImpl final : public Transaction {
   absl::Status Rollback() override;
 
  private:
+  std::unique_ptr<WriteSet> NewWriteSet() const;
   absl::Status Active() const;
   absl::Status BeforeChange(size_t bytes);
   absl::Status Publish();

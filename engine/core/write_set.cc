@@ -11,6 +11,14 @@
 
 namespace nori {
 
+WriteSet::WriteSet(const Options& options, TableStore* tables,
+                   std::string_view shared_prefix)
+    : options_(options),
+      tables_(tables),
+      memtable_(std::make_shared<Memtable>()) {
+  memtable_->SetSharedPrefix(shared_prefix);
+}
+
 WriteSet::~WriteSet() {
   if (!owns_tables_) return;
   for (const SpilledTable& spilled : tables_spilled_) {
@@ -216,7 +224,9 @@ absl::Status WriteSet::SpillMemtable() {
   } else {
     tables_->Discard(meta.number);
   }
-  memtable_ = std::make_shared<Memtable>();
+  auto next = std::make_shared<Memtable>();
+  next->SetSharedPrefix(memtable_->CommonPrefix());
+  memtable_ = std::move(next);
   hint_ = Memtable::Hint();
   memtable_first_ = last_ + 1;
   return absl::OkStatus();

@@ -29,10 +29,9 @@ namespace nori {
 // shifts by the sequence number that it starts from. Not thread-safe.
 class WriteSet {
  public:
-  WriteSet(const Options& options, TableStore* tables)
-      : options_(options),
-        tables_(tables),
-        memtable_(std::make_shared<Memtable>()) {}
+  // `shared_prefix`: see Memtable::SetSharedPrefix.
+  WriteSet(const Options& options, TableStore* tables,
+           std::string_view shared_prefix = {});
   ~WriteSet();  // private tables that no commit took over are removed
 
   absl::Status Put(std::string_view key, std::string_view value);

@@ -14,6 +14,7 @@
 #include <string_view>
 
 #include "boost/endian/conversion.hpp"
+#include "engine/format/coding.h"
 
 namespace nori {
 
@@ -45,6 +46,19 @@ inline constexpr EntryKind TrailerKind(uint64_t trailer) {
 // at sequence s can see.
 inline constexpr uint64_t SeekTrailer(SequenceNumber sequence) {
   return sequence << 8 | 0xff;
+}
+
+// Length of the common prefix.
+inline size_t CommonPrefix(std::string_view a, std::string_view b) {
+  const size_t n = a.size() < b.size() ? a.size() : b.size();
+  size_t i = 0;
+  for (; i + 8 <= n; i += 8) {
+    const uint64_t diff = DecodeFixed<uint64_t>(a.data() + i) ^
+                          DecodeFixed<uint64_t>(b.data() + i);
+    if (diff != 0) return i + static_cast<size_t>(__builtin_ctzll(diff)) / 8;
+  }
+  while (i < n && a[i] == b[i]) ++i;
+  return i;
 }
 
 // First 8 bytes of a key as a big-endian integer, zero-padded: for two keys a

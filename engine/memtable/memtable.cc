@@ -1,5 +1,6 @@
 #include "engine/memtable/memtable.h"
 
+#include <algorithm>
 #include <cassert>
 #include <string>
 
@@ -7,6 +8,9 @@
 
 namespace nori {
 namespace {
+
+// Steps from a key's newest entry to older ones before a search is cheaper.
+constexpr int kVersionsToTry = 8;
 
 class MemtableIterator final : public EntryIterator {
  public:
@@ -46,8 +50,8 @@ class MemtableIterator final : public EntryIterator {
 
 }  // namespace
 
-Memtable::Memtable(size_t filter_bytes, std::shared_ptr<BlockPool> pool)
-    : arena_(std::move(pool)), list_(&arena_), filter_(filter_bytes) {}
+Memtable::Memtable(size_t index_bytes, std::shared_ptr<BlockPool> pool)
+    : arena_(std::move(pool)), list_(&arena_), index_(index_bytes) {}
 Memtable::~Memtable() = default;
 
 void Memtable::CountEntry() {
@@ -60,8 +64,9 @@ void Memtable::Add(SequenceNumber sequence, EntryKind kind,
                    Hint* hint) {
   assert(kind == EntryKind::kPut || kind == EntryKind::kDelete);
   assert(sequence <= kMaxSequence);
-  if (filter_.enabled()) filter_.Add(HashKey(user_key));
-  list_.Insert(user_key, PackTrailer(sequence, kind), value, hint);
+  const SkipList::Node* const node =
+      list_.Insert(user_key, PackTrailer(sequence, kind), value, hint);
+  if (index_.enabled()) index_.Add(HashKey(user_key), node);
   CountEntry();
 }
 
@@ -79,15 +84,39 @@ void Memtable::AddRangeDelete(SequenceNumber sequence, std::string_view begin,
   has_range_tombstones_.store(true, std::memory_order_release);
 }
 
+void Memtable::Prefetch(absl::Span<const std::string_view> user_keys) const {
+  if (index_.enabled()) {
+    for (std::string_view key : user_keys) index_.Prefetch(HashKey(key));
+  }
+  list_.Prefetch(user_keys);
+}
+
+std::string_view Memtable::CommonPrefix() const {
+  const SkipList::Node* const first = list_.First();
+  if (first == nullptr) return {};
+  const std::string_view key = first->user_key();
+  return key.substr(0, nori::CommonPrefix(key, list_.Last()->user_key()));
+}
+
 PointLookup Memtable::Get(std::string_view user_key,
                           SequenceNumber snapshot) const {
   PointLookup result;
   // What a snapshot sees was counted before the snapshot could be taken.
   if (empty()) return result;
-  if (filter_.enabled() && !filter_.MayContain(HashKey(user_key))) {
-    return result;
+  const uint64_t highest = SeekTrailer(snapshot);
+  const SkipList::Node* node = nullptr;
+  if (index_.enabled()) {
+    node = index_.Find(HashKey(user_key), user_key);
+    if (node == nullptr && index_.complete()) return result;
+    for (int i = 0; i < kVersionsToTry && node != nullptr; ++i) {
+      if (node->trailer() <= highest) break;
+      node = node->Next();
+      if (node == nullptr || node->user_key() != user_key) return result;
+    }
   }
-  const SkipList::Node* node = list_.SeekGE(user_key, SeekTrailer(snapshot));
+  if (node == nullptr || node->trailer() > highest) {
+    node = list_.SeekGE(user_key, highest);
+  }
   if (node != nullptr && node->user_key() == user_key) {
     result.found = true;
     result.trailer = node->trailer();
@@ -109,7 +138,7 @@ std::unique_ptr<EntryIterator> Memtable::NewIterator() const {
 }
 
 size_t Memtable::MemoryUsage() const {
-  return arena_.MemoryUsage() +
+  return arena_.MemoryUsage() + index_.bytes() +
          tombstone_bytes_.load(std::memory_order_relaxed);
 }
 

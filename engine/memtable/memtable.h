@@ -21,18 +21,17 @@
 #include "engine/format/internal_key.h"
 #include "engine/format/range_tombstone.h"
 #include "engine/memtable/arena.h"
-#include "engine/memtable/key_filter.h"
+#include "engine/memtable/key_index.h"
 #include "engine/memtable/skiplist.h"
 
 namespace nori {
 
 class Memtable {
  public:
-  // `filter_bytes`: size of a filter in front of Get, see KeyFilter; 0: none.
-  // `pool`: where large blocks come from and go to.
-  explicit Memtable(
-      size_t filter_bytes = 0,
-      std::shared_ptr<BlockPool> pool = std::make_shared<BlockPool>(0));
+  // `index_bytes`: size of an index for Get, see KeyIndex; 0: none. `pool`:
+  // where large blocks come from and go to.
+  explicit Memtable(size_t index_bytes = 0, std::shared_ptr<BlockPool> pool =
+                                                std::make_shared<BlockPool>(0));
   ~Memtable();
   Memtable(const Memtable&) = delete;
   Memtable& operator=(const Memtable&) = delete;
@@ -49,9 +48,17 @@ class Memtable {
 
   // Prepares the insertion of these keys, which must ascend: see
   // SkipList::Prefetch. REQUIRES: writer's turn.
-  void Prefetch(absl::Span<const std::string_view> user_keys) const {
-    list_.Prefetch(user_keys);
+  void Prefetch(absl::Span<const std::string_view> user_keys) const;
+
+  // See SkipList::SetSharedPrefix. REQUIRES: writer's turn; nothing was added.
+  void SetSharedPrefix(std::string_view shared) {
+    list_.SetSharedPrefix(shared);
   }
+  // What SetSharedPrefix set. Thread-safe.
+  std::string_view shared_prefix() const { return list_.shared_prefix(); }
+  // What the keys of all point entries begin with. Thread-safe against the
+  // writer, whose next entry may begin otherwise.
+  std::string_view CommonPrefix() const;
 
   // Inserts a range tombstone for [begin, end), which is without effect if
   // begin >= end. Copies both views. REQUIRES: writer's turn.
@@ -74,8 +81,7 @@ class Memtable {
   // memtable must outlive the iterator. Thread-safe.
   std::unique_ptr<EntryIterator> NewIterator() const;
 
-  // Bytes taken by entries and range tombstones, without the filter.
-  // Thread-safe.
+  // Bytes taken by entries, range tombstones and the index. Thread-safe.
   size_t MemoryUsage() const;
   // Point entries and range tombstones. Thread-safe.
   uint64_t entry_count() const {
@@ -88,7 +94,7 @@ class Memtable {
 
   Arena arena_;
   SkipList list_;
-  KeyFilter filter_;
+  KeyIndex index_;
   std::atomic<uint64_t> entry_count_{0};
 
   // A reader that asks cuts the tombstones into a set, not the writer that

@@ -1,5 +1,7 @@
 #include "engine/memtable/skiplist.h"
 
+#include <algorithm>
+#include <cassert>
 #include <cstring>
 #include <new>
 
@@ -15,19 +17,16 @@ constexpr int kPrefetchMinHeight = 14;
 }  // namespace
 
 struct SkipList::Position {
-  Position(std::string_view user_key_in, uint64_t trailer_in)
-      : prefix(KeyPrefix(user_key_in)),
+  Position(const SkipList& list, std::string_view user_key_in,
+           uint64_t trailer_in)
+      : prefix(list.Prefix(user_key_in)),
         user_key(user_key_in),
         trailer(trailer_in) {}
 
-  // Whether `node`, whose prefix equals ours, lies strictly before us.
-  bool IsAfterWithSamePrefix(const Node* node) const {
+  // Whether `node` lies strictly before us.
+  bool IsAfter(const Node* node) const {
     return CompareInternal(node->user_key(), node->trailer(), user_key,
                            trailer) < 0;
-  }
-  bool IsAfter(const Node* node) const {
-    const uint64_t p = KeyPrefix(node->user_key());
-    return p != prefix ? p < prefix : IsAfterWithSamePrefix(node);
   }
 
   const uint64_t prefix;
@@ -51,6 +50,30 @@ SkipList::Node::Node(std::string_view user_key, uint64_t trailer,
 
 SkipList::SkipList(Arena* arena)
     : arena_(arena), head_(NewNode({}, 0, {}, kMaxHeight)) {}
+
+void SkipList::SetSharedPrefix(std::string_view shared) {
+  assert(First() == nullptr);
+  shared_.store(shared.empty() ? nullptr : NewNode(shared, 0, {}, 0),
+                std::memory_order_release);
+}
+
+std::string_view SkipList::shared_prefix() const {
+  const Node* const node = shared_.load(std::memory_order_acquire);
+  return node == nullptr ? std::string_view() : node->user_key();
+}
+
+// Ascends with the key: equal for all keys before those that begin with the
+// shared prefix, and for all keys behind them.
+uint64_t SkipList::Prefix(std::string_view user_key) const {
+  const std::string_view shared = shared_prefix();
+  if (shared.empty()) return KeyPrefix(user_key);
+  if (user_key.empty()) return 0;
+  const size_t n = std::min(shared.size(), user_key.size());
+  const int order = std::memcmp(user_key.data(), shared.data(), n);
+  if (order > 0) return kEndPrefix;
+  if (order < 0 || user_key.size() < shared.size()) return 0;
+  return KeyPrefix(user_key.substr(shared.size()));
+}
 
 SkipList::Node* SkipList::NewNode(std::string_view user_key, uint64_t trailer,
                                   std::string_view value, int height) {
@@ -151,7 +174,7 @@ void SkipList::PrefetchTogether(
   size_t running = user_keys.size();
   const int top = height_.load(std::memory_order_relaxed) - 1;
   for (size_t i = 0; i < running; ++i) {
-    searches[i] = {head_, KeyPrefix(user_keys[i]), top};
+    searches[i] = {head_, Prefix(user_keys[i]), top};
   }
   while (running > 0) {
     for (size_t i = 0; i < running;) {
@@ -177,17 +200,18 @@ void SkipList::Prefetch(absl::Span<const std::string_view> user_keys) const {
       height_.load(std::memory_order_relaxed) < kPrefetchMinHeight) {
     return;
   }
-  const Node* after = FindBefore(Position(user_keys.front(), 0))->Next();
+  const Node* after = FindBefore(Position(*this, user_keys.front(), 0))->Next();
   if (after == nullptr || after->user_key() > user_keys.back()) return;
   for (size_t i = 0; i < user_keys.size(); i += kPrefetchGroup) {
     PrefetchTogether(user_keys.subspan(i, kPrefetchGroup));
   }
 }
 
-void SkipList::Insert(std::string_view user_key, uint64_t trailer,
-                      std::string_view value, Hint* hint) {
+const SkipList::Node* SkipList::Insert(std::string_view user_key,
+                                       uint64_t trailer, std::string_view value,
+                                       Hint* hint) {
   assert(user_key.size() <= kMaxKeyBytes && value.size() <= kMaxValueBytes);
-  const Position target(user_key, trailer);
+  const Position target(*this, user_key, trailer);
   Hint local;
   if (hint == nullptr) hint = &local;
   FindSplice(target, hint);
@@ -218,11 +242,12 @@ void SkipList::Insert(std::string_view user_key, uint64_t trailer,
     from.prefix.store(target.prefix, std::memory_order_release);
     before = node;
   }
+  return node;
 }
 
 const SkipList::Node* SkipList::SeekGE(std::string_view user_key,
                                        uint64_t trailer, Hint* hint) const {
-  const Position target(user_key, trailer);
+  const Position target(*this, user_key, trailer);
   const Node* before;
   if (hint == nullptr) {
     before = FindBefore(target);
@@ -239,7 +264,7 @@ const SkipList::Node* SkipList::SeekGE(std::string_view user_key,
 
 const SkipList::Node* SkipList::SeekLT(std::string_view user_key,
                                        uint64_t trailer) const {
-  const Node* node = FindBefore(Position(user_key, trailer));
+  const Node* node = FindBefore(Position(*this, user_key, trailer));
   return node == head_ ? nullptr : node;
 }
 

@@ -4,11 +4,12 @@
 // are never moved or removed while the list lives, and a node is complete
 // before a release store links it.
 //
-// A link holds, beside the pointer to the next node, the first 8 key bytes of
-// that node as an integer. A search therefore decides most steps from the node
-// it already stands on and touches only the nodes that it passes, not those
-// where it turns down: in a list larger than the caches these misses are the
-// cost of a search. Key and value lie behind the node's links in one piece.
+// A link holds, beside the pointer to the next node, 8 key bytes of that node
+// as an integer: the first ones, or those that follow what all keys share. A
+// search therefore decides most steps from the node it already stands on and
+// touches only the nodes that it passes, not those where it turns down: in a
+// list larger than the caches these misses are the cost of a search. Key and
+// value lie behind the node's links in one piece.
 
 #ifndef NORI_ENGINE_MEMTABLE_SKIPLIST_H_
 #define NORI_ENGINE_MEMTABLE_SKIPLIST_H_
@@ -55,11 +56,18 @@ class SkipList {
   SkipList(const SkipList&) = delete;
   SkipList& operator=(const SkipList&) = delete;
 
-  // Inserts a copy of both views. REQUIRES: writer's turn; (user_key, trailer)
-  // is not in the list; sizes within kMaxKeyBytes and kMaxValueBytes. `hint`
-  // may be null.
-  void Insert(std::string_view user_key, uint64_t trailer,
-              std::string_view value, Hint* hint);
+  // Most keys will begin with `shared`: searches compare the 8 bytes after it
+  // as an integer, and whole keys only where those are equal. Other keys are
+  // in order, too, and slower. REQUIRES: writer's turn; the list is empty.
+  void SetSharedPrefix(std::string_view shared);
+  // Thread-safe.
+  std::string_view shared_prefix() const;
+
+  // Inserts a copy of both views and returns the node. REQUIRES: writer's turn;
+  // (user_key, trailer) is not in the list; sizes within kMaxKeyBytes and
+  // kMaxValueBytes. `hint` may be null.
+  const Node* Insert(std::string_view user_key, uint64_t trailer,
+                     std::string_view value, Hint* hint);
 
   // Brings into the processor's caches what insertions of these keys will walk
   // through. A search waits for memory once per node it passes, and cannot know
@@ -96,8 +104,13 @@ class SkipList {
                 std::string_view value, int height);
   int RandomHeight();
 
+  uint64_t Prefix(std::string_view user_key) const;
+
   Arena* const arena_;
   Node* const head_;
+  // A node without links whose key is the shared prefix; null: an empty one. A
+  // reader that does not see it yet may miss only entries that come after it.
+  std::atomic<const Node*> shared_{nullptr};
   std::atomic<int> height_{1};
   uint64_t random_state_ = 0;  // writer only
 };
@@ -123,7 +136,7 @@ class SkipList::Node {
   // target, and at worst overlooks a node that is being inserted right now.
   struct Link {
     std::atomic<Node*> next;
-    std::atomic<uint64_t> prefix;  // KeyPrefix of *next; all ones at the end
+    std::atomic<uint64_t> prefix;  // Prefix of *next; all ones at the end
   };
 
   Node(std::string_view user_key, uint64_t trailer, std::string_view value);

@@ -30,19 +30,6 @@ inline constexpr uint64_t UnpackSequence(uint64_t packed) {
   return packed >> 1 << 8 | (packed & 1);
 }
 
-// Length of the common prefix.
-inline size_t CommonPrefix(std::string_view a, std::string_view b) {
-  const size_t n = a.size() < b.size() ? a.size() : b.size();
-  size_t i = 0;
-  for (; i + 8 <= n; i += 8) {
-    const uint64_t diff = DecodeFixed<uint64_t>(a.data() + i) ^
-                          DecodeFixed<uint64_t>(b.data() + i);
-    if (diff != 0) return i + static_cast<size_t>(__builtin_ctzll(diff)) / 8;
-  }
-  while (i < n && a[i] == b[i]) ++i;
-  return i;
-}
-
 // A view of a block's bytes, cheap to make and to copy. Every function is safe
 // on any bytes that Parse accepted: what lies outside of the block is never
 // read, and an entry that does not fit is reported as malformed.
