@@ -28,7 +28,7 @@ class KeyIndex {
   explicit KeyIndex(size_t bytes);
 
   bool enabled() const { return slots_ != nullptr; }
-  size_t bytes() const { return size_ * sizeof(Slot); }
+  size_t bytes() const { return size_ * sizeof(uint64_t); }
 
   // REQUIRES: enabled(); writer's turn; the node is in the list.
   void Add(uint64_t hash, const SkipList::Node* node);
@@ -39,7 +39,7 @@ class KeyIndex {
     const uint64_t tag = TagOf(hash);
     size_t i = FirstSlot(hash);
     for (int probe = 0; probe < kMaxProbes; ++probe) {
-      const uint64_t slot = slots_[i].load(std::memory_order_acquire);
+      const uint64_t slot = At(i).load(std::memory_order_acquire);
       if (slot == 0) return nullptr;
       if ((slot & kTagMask) == tag) {
         const SkipList::Node* node = NodeOf(slot);
@@ -59,14 +59,16 @@ class KeyIndex {
   }
 
  private:
-  // A node's address, which uses 48 bits, under 16 bits of its key's hash.
-  using Slot = std::atomic<uint64_t>;
   static constexpr uint64_t kTagMask = uint64_t{0xffff} << 48;
   static constexpr int kMaxProbes = 32;
 
   struct Free {
-    void operator()(Slot* p) const { std::free(p); }
+    void operator()(uint64_t* p) const { std::free(p); }
   };
+
+  std::atomic_ref<uint64_t> At(size_t i) const {
+    return std::atomic_ref<uint64_t>(slots_[i]);
+  }
 
   static uint64_t TagOf(uint64_t hash) { return hash << 48; }
   static const SkipList::Node* NodeOf(uint64_t slot) {
@@ -78,7 +80,8 @@ class KeyIndex {
   }
 
   size_t size_ = 0;
-  std::unique_ptr<Slot[], Free> slots_;
+  // A node's address, which uses 48 bits, under 16 bits of its key's hash.
+  std::unique_ptr<uint64_t[], Free> slots_;
   std::atomic<bool> complete_{true};
 };
 
