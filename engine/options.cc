@@ -78,6 +78,10 @@ constexpr Setting kSettings[] = {
      Size{&Options::table_bytes, 4 * kKiB, 16 * kGiB}},
     {"slot_bytes", "size above which a slot is split",
      Size{&Options::slot_bytes, 4 * kKiB, kTiB}},
+    {"max_slots",
+     "slots that may be; from a quarter of them on slot_bytes grows with the "
+     "data",
+     Integer{&Options::max_slots, 1, 1000000}},
     {"max_runs", "sorted runs allowed in the coldest slot (K)",
      Integer{&Options::max_runs, 1, 64}},
     {"l0_trigger", "L0 tables that start compaction",

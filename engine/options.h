@@ -57,10 +57,11 @@ struct Options {
   uint64_t table_bytes = uint64_t{16}
                          << 20;              // target size of a compacted table
   uint64_t slot_bytes = uint64_t{64} << 20;  // a slot splits above this
-  int max_runs = 4;                          // K of the coldest slot
-  int l0_trigger = 4;                        // L0 tables that start compaction
-  int l0_soft_limit = 8;                     // writers are slowed above
-  int l0_hard_limit = 16;                    // writers wait above
+  int max_slots = 2048;    // above a quarter of it slots grow with the data
+  int max_runs = 4;        // K of the coldest slot
+  int l0_trigger = 4;      // L0 tables that start compaction
+  int l0_soft_limit = 8;   // writers are slowed above
+  int l0_hard_limit = 16;  // writers wait above
   uint64_t memory_limit_bytes = uint64_t{512} << 20;
   uint64_t transaction_spill_bytes = uint64_t{64} << 20;
   int compaction_threads = 1;

@@ -175,6 +175,11 @@ bool Picker::Plan(const SlotView& slot, int l0_tables, bool l0_urgent,
               item);
     return true;
   }
+  if (slot.merge_for_join && slices + runs > 1) {
+    item->choice.reason = "join";
+    PlanMerge(slot, runs, item);
+    return true;
+  }
   return false;
 }
 

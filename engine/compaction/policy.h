@@ -36,6 +36,7 @@ struct SlotView {
   double heat = 0;                                      // normalised, 0..1
   double read_rate = 0, write_rate = 0, scan_rate = 0;  // per second
   bool busy = false;                                    // a job has its lock
+  bool merge_for_join = false;  // could be joined if it were one run
   bool l0_overlaps_first_run =
       true;  // false: L0 data extends run 1 without copying
 };
@@ -49,7 +50,8 @@ struct CompactionChoice {
   bool merge_l0 = true;   // false: L0 slices become runs as they are
   bool explored = false;  // the bandit tried rather than knew
   double score = 0;
-  const char* reason = "";  // "runs", "l0", "tombstones", "pressure", "manual"
+  const char* reason = "";  // "runs", "l0", "tombstones", "space", "join",
+                            // "pressure", "manual"
 };
 
 // Decides K from heat and rates. Keeps no state: the K in force, which the

@@ -23,6 +23,7 @@ Background::Background(const BackgroundContext& context)
 Background::~Background() { Stop(); }
 
 absl::Status Background::Start() {
+  started_micros_ = options_.clock->NowMicros();
   NORI_ASSIGN_OR_RETURN(auto policy, MakeRunPolicy(options_));
   NORI_ASSIGN_OR_RETURN(auto scheduler, MakeScheduler(options_));
   {
@@ -151,7 +152,8 @@ absl::Status Background::Tick() {
       last_tick_syncs_ = syncs;
     }
   }
-  return AdjustMaxRuns();
+  NORI_RETURN_IF_ERROR(AdjustMaxRuns());
+  return AdaptGuards();
 }
 
 absl::StatusOr<bool> Background::FlushOne() {
@@ -218,6 +220,10 @@ void Background::AddWriteHeat(uint64_t table_number) {
     const KeyRange& range = version.slots()[i]->range;
     if (!TableOverlaps(l0->table->meta, range)) continue;
     view->heat()[i]->AddWrite(MakeSlice(l0->table, range).entries);
+    for (const std::string& key : l0->table->reader->SampleKeys(
+             range.begin, range.end, KeySample::kKeysPerRoll)) {
+      view->heat()[i]->write_keys().Offer(key);
+    }
   }
 }
 

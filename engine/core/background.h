@@ -5,10 +5,12 @@
 
 #include <cstdint>
 #include <memory>
+#include <string>
 #include <thread>
 #include <vector>
 
 #include "absl/base/thread_annotations.h"
+#include "absl/container/flat_hash_map.h"
 #include "absl/container/flat_hash_set.h"
 #include "absl/functional/function_ref.h"
 #include "absl/status/status.h"
@@ -58,7 +60,7 @@ class Background {
   absl::StatusOr<bool> FlushOne() ABSL_LOCKS_EXCLUDED(flush_mutex_);
   absl::StatusOr<bool> CompactOne() ABSL_LOCKS_EXCLUDED(mutex_);
   absl::StatusOr<bool> RunOne();
-  // Folds heat, adjusts K, and in threads mode syncs the log.
+  // Folds heat, adjusts K and guards, and in threads mode syncs the log.
   absl::Status Tick();
 
   // Writes a memtable, which is not empty, to a table of its own.
@@ -96,10 +98,42 @@ class Background {
   // Merges runs (newest first) to new tables, synced with their names.
   absl::StatusOr<MergeResult> MergeRuns(const std::vector<Run>& runs,
                                         const KeyRange& range, bool bottommost);
+  absl::Status AdjustMaxRuns();
+
+  // What moving guards goes by.
+  struct GuardLoad {
+    std::vector<SlotHeat::Rates> rates;  // per slot of the view
+    uint64_t target_bytes = 0;           // size of a slot
+    double average_rate = 0;             // of a slot of that size
+  };
+  GuardLoad LoadOf(const ReadView& view) const;
+  // Splits slots that are too large or unevenly warm, joins small cold
+  // neighbours; only slots that nobody works on.
+  absl::Status AdaptGuards() ABSL_LOCKS_EXCLUDED(mutex_);
+  absl::Status SplitLargeSlots() ABSL_LOCKS_EXCLUDED(mutex_);
+  absl::Status SplitUnevenSlots() ABSL_LOCKS_EXCLUDED(mutex_);
+  absl::Status JoinColdSlots() ABSL_LOCKS_EXCLUDED(mutex_);
+  bool MayJoin(const Slot& slot, const SlotHeat::Rates& rates,
+               const GuardLoad& load, uint64_t now)
+      ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
+  // Marks neighbours that could be joined if each had one run.
+  void WantJoins(const Version& version, const GuardLoad& load, uint64_t now)
+      ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
+  // These need the lock of every slot that they name.
   absl::Status SplitIfLarge(uint64_t slot_id);
   absl::Status ApplySplit(uint64_t slot_id,
-                          const std::vector<std::string>& keys);
-  absl::Status AdjustMaxRuns();
+                          const std::vector<std::string>& keys,
+                          const char* why);
+  absl::StatusOr<bool> ApplyJoin(const std::vector<uint64_t>& ids);
+  // Records the edit and tells the scheduler. `old_ids` are the first slots of
+  // each replacement; or all that one replacement joined.
+  void SlotsReplaced(const std::vector<uint64_t>& old_ids,
+                     const std::vector<SlotReplacement>& done, const char* why)
+      ABSL_LOCKS_EXCLUDED(mutex_);
+
+  // Takes the slots' locks if all are free.
+  bool TryLockSlots(const std::vector<uint64_t>& ids)
+      ABSL_LOCKS_EXCLUDED(mutex_);
 
   // Waits for the slot's lock and takes it.
   void LockSlot(uint64_t slot_id) ABSL_LOCKS_EXCLUDED(mutex_);
@@ -121,6 +155,15 @@ class Background {
   std::unique_ptr<RunPolicy> run_policy_ ABSL_GUARDED_BY(mutex_);
   std::unique_ptr<Scheduler> scheduler_ ABSL_GUARDED_BY(mutex_);
   absl::flat_hash_set<uint64_t> busy_ ABSL_GUARDED_BY(mutex_);
+  // By slot; only what changes guards puts something in. Monotonic times.
+  struct GuardState {
+    uint64_t born = 0;         // when a split or join made it
+    uint64_t looked = 0;       // when its heat was last found even
+    uint64_t join_merged = 0;  // when it was last merged to be joined
+    bool join_wanted = false;  // one run would let it be joined
+  };
+  absl::flat_hash_map<uint64_t, GuardState> guards_ ABSL_GUARDED_BY(mutex_);
+  uint64_t started_micros_ = 0;  // set by Start
   absl::Status last_error_ ABSL_GUARDED_BY(mutex_);
 
   uint64_t last_tick_syncs_ = 0;  // of the ticking thread

@@ -14,7 +14,6 @@
 #include "engine/format/status_macros.h"
 #include "engine/iterators/run_iterator.h"
 #include "engine/slots/adoption.h"
-#include "engine/slots/guards.h"
 
 namespace nori {
 namespace {
@@ -95,6 +94,8 @@ std::vector<SlotView> Background::SlotViews(const ReadView& view) {
   for (size_t i = 0; i < version.slots().size(); ++i) {
     SlotView slot = ViewOf(version, i);
     slot.busy = busy_.contains(slot.id);
+    const auto guard = guards_.find(slot.id);
+    slot.merge_for_join = guard != guards_.end() && guard->second.join_wanted;
     slot.heat = NormalisedHeat(rates[i].Weighted(), mean, peak);
     slot.read_rate = rates[i].reads;
     slot.write_rate = rates[i].writes;
@@ -123,6 +124,10 @@ absl::StatusOr<bool> Background::CompactOne() {
         [&](const SlotView& v) { return v.id == choice->slot_id; });
     picked = Picked{*choice, *slot};
     busy_.insert(choice->slot_id);
+    if (slot->merge_for_join) {
+      guards_[choice->slot_id].join_wanted = false;
+      guards_[choice->slot_id].join_merged = options_.clock->NowMicros();
+    }
   }
   const auto unlock =
       absl::MakeCleanup([&] { UnlockSlot(picked->choice.slot_id); });
@@ -255,43 +260,6 @@ absl::StatusOr<MergeResult> Background::MergeRuns(const std::vector<Run>& runs,
   return status;
 }
 
-absl::Status Background::SplitIfLarge(uint64_t slot_id) {
-  const VersionRef version = context_.state->view()->version();
-  const size_t index = version->SlotIndexById(slot_id);
-  if (index == version->slots().size()) return absl::OkStatus();
-  const std::vector<std::string> keys =
-      ChooseSplitKeys(*version->slots()[index], options_.slot_bytes);
-  return keys.empty() ? absl::OkStatus() : ApplySplit(slot_id, keys);
-}
-
-absl::Status Background::ApplySplit(uint64_t slot_id,
-                                    const std::vector<std::string>& keys) {
-  std::vector<uint64_t> children;
-  NORI_RETURN_IF_ERROR(context_.state->Edit(
-      [&](const ManifestState& state) -> absl::StatusOr<VersionEdit> {
-        VersionEdit edit;
-        uint64_t next = state.next_slot_id;
-        const size_t index = state.version->SlotIndexById(slot_id);
-        NORI_ASSIGN_OR_RETURN(
-            SlotReplacement replacement,
-            SplitSlot(*state.version->slots()[index], keys, &next));
-        for (const SlotRecord& slot : replacement.slots) {
-          children.push_back(slot.id);
-        }
-        edit.next_slot_id = next;
-        edit.replacements.push_back(std::move(replacement));
-        return edit;
-      },
-      /*layers_flushed=*/0));
-  context_.metrics->slot_splits.Add();
-  Record(EventKind::kSlotSplit, slot_id, 0, 0, 0,
-         static_cast<double>(children.size()), "size");
-  absl::MutexLock lock(&mutex_);
-  for (uint64_t child : children) scheduler_->SlotCreated(child, slot_id);
-  scheduler_->SlotRemoved(slot_id);
-  return absl::OkStatus();
-}
-
 absl::Status Background::AdjustMaxRuns() {
   struct NewLimit {
     uint64_t slot;
@@ -357,44 +325,6 @@ absl::Status Background::CompactRange(const KeyRange& range) {
   }
   context_.controller->Update();
   return absl::OkStatus();
-}
-
-absl::Status Background::AddGuards(const KeyRange& range) {
-  std::vector<std::string> keys{range.begin};
-  if (!range.end.empty()) keys.push_back(range.end);
-  while (true) {
-    // The slots that hold the keys are locked first, so that no merge of them
-    // is under way when they are cut.
-    const VersionRef version = context_.state->view()->version();
-    std::vector<uint64_t> locked;
-    for (const std::string& key : keys) {
-      const Slot& slot = *version->slots()[version->SlotIndex(key)];
-      if (std::find(locked.begin(), locked.end(), slot.id) == locked.end()) {
-        locked.push_back(slot.id);
-      }
-    }
-    std::sort(locked.begin(), locked.end());
-    for (uint64_t id : locked) LockSlot(id);
-    const auto unlock = absl::MakeCleanup([&] {
-      for (uint64_t id : locked) UnlockSlot(id);
-    });
-    const VersionRef now = context_.state->view()->version();
-    const bool same =
-        std::all_of(keys.begin(), keys.end(), [&](const std::string& key) {
-          const uint64_t id = now->slots()[now->SlotIndex(key)]->id;
-          return std::find(locked.begin(), locked.end(), id) != locked.end();
-        });
-    if (!same) continue;
-    return context_.state->Edit(
-        [&](const ManifestState& state) -> absl::StatusOr<VersionEdit> {
-          VersionEdit edit;
-          uint64_t next = state.next_slot_id;
-          edit.replacements = nori::AddGuards(*state.version, keys, &next);
-          edit.next_slot_id = next;
-          return edit;
-        },
-        /*layers_flushed=*/0);
-  }
 }
 
 }  // namespace nori

@@ -1,0 +1,172 @@
+// Slots of a whole engine that follow what is done with the data.
+
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "absl/strings/str_format.h"
+#include "engine/io/fake_clock.h"
+#include "engine/io/memory_file_system.h"
+#include "tests/engine/core/engine_fixture.h"
+
+namespace nori {
+namespace {
+
+class EngineSlots : public ::testing::Test {
+ protected:
+  void SetUp() override {
+    options_ = TinyOptions(&fs_, &clock_);
+    options_.background = BackgroundMode::kManual;
+    options_.compression = Compression::kNone;
+    options_.heat_half_life_s = 10;
+    options_.event_listener = [this](const Event& event) {
+      events_.push_back(event);
+    };
+    Open();
+  }
+
+  void Open() {
+    engine_.reset();
+    auto opened = Engine::Open(options_, "/db");
+    ASSERT_TRUE(opened.ok()) << opened.status();
+    engine_ = *std::move(opened);
+  }
+
+  static std::string Key(uint64_t n) { return absl::StrFormat("key%06d", n); }
+
+  void Fill(uint64_t first, uint64_t last, size_t value_bytes = 100) {
+    for (uint64_t n = first; n < last; ++n) {
+      WriteBatch batch;
+      batch.Put(Key(n), std::string(value_bytes, 'a' + n % 26));
+      NORI_ASSERT_OK(engine_->Write({}, batch));
+    }
+    NORI_ASSERT_OK(engine_->Flush());
+    NORI_ASSERT_OK(engine_->WaitForBackground());
+  }
+
+  // `seconds` of `per_second` reads each, evenly over [first, last).
+  void Read(uint64_t first, uint64_t last, int seconds,
+            uint64_t per_second = 2000) {
+    for (int i = 0; i < 2 * seconds; ++i) {
+      for (uint64_t k = 0; k < per_second / 2; ++k) {
+        PinnedValue value;
+        const auto found = engine_->Get(
+            {}, Key(first + random_.Uniform(last - first)), &value);
+        ASSERT_TRUE(found.ok() && *found) << found.status();
+      }
+      clock_.Advance(absl::Milliseconds(500));
+      NORI_ASSERT_OK(engine_->RunBackgroundWork(100).status());
+    }
+  }
+
+  void Idle(int seconds) { Read(0, 1, seconds, 0); }
+
+  size_t Count(EventKind kind, const std::string& detail) const {
+    size_t n = 0;
+    for (const Event& event : events_) {
+      n += event.kind == kind && event.detail == detail;
+    }
+    return n;
+  }
+
+  uint64_t BytesOfSlotAt(const std::string& key) {
+    for (const SlotInfo& slot : engine_->GetSlots()) {
+      if (slot.range.Contains(key)) return slot.bytes;
+    }
+    return 0;
+  }
+
+  MemoryFileSystem fs_;
+  FakeClock clock_;
+  Options options_;
+  Random random_{7};
+  std::vector<Event> events_;
+  std::unique_ptr<Engine> engine_;
+};
+
+TEST_F(EngineSlots, SizeSplitsFollowTheOptions) {
+  Fill(0, 20000);
+  const auto slots = engine_->GetSlots();
+  EXPECT_GE(slots.size(), 8u);
+  for (const SlotInfo& slot : slots) {
+    EXPECT_LE(slot.bytes, options_.slot_bytes * 5 / 4);
+  }
+  EXPECT_GT(Count(EventKind::kSlotSplit, "size"), 0u);
+  // With few slots allowed they grow with the data instead.
+  options_.max_slots = 8;
+  ASSERT_TRUE(fs_.CreateDirectory("/few").ok());
+  auto few = Engine::Open(options_, "/few");
+  ASSERT_TRUE(few.ok()) << few.status();
+  engine_ = *std::move(few);
+  Fill(0, 20000);
+  EXPECT_LE(engine_->GetSlots().size(), 4u);
+}
+
+TEST_F(EngineSlots, UnevenReadsCutTheHotPartOutAndColdPartsJoin) {
+  options_.slot_bytes = 4 << 20;
+  Open();
+  Fill(0, 20000);  // some 2.3 MB: one slot
+  ASSERT_EQ(engine_->GetSlots().size(), 1u);
+  const uint64_t all = BytesOfSlotAt(Key(0));
+  Read(5000, 5500, 20);
+  EXPECT_GE(Count(EventKind::kSlotSplit, "heat"), 1u);
+  EXPECT_GE(engine_->GetSlots().size(), 3u);
+  EXPECT_LT(BytesOfSlotAt(Key(5250)), all / 3);
+  // The heat moves: there it cuts again, and what it left cools and joins.
+  Read(15000, 15500, 120);
+  EXPECT_LT(BytesOfSlotAt(Key(15250)), all / 3);
+  EXPECT_GE(Count(EventKind::kSlotJoin, "cold"), 1u);
+  EXPECT_GT(BytesOfSlotAt(Key(5250)), all / 3);
+  NORI_ASSERT_OK(engine_->Verify());
+}
+
+TEST_F(EngineSlots, EvenReadsAndScatteredOnesCutNothing) {
+  options_.slot_bytes = 4 << 20;
+  Open();
+  Fill(0, 20000);
+  Read(0, 20000, 30);
+  EXPECT_EQ(Count(EventKind::kSlotSplit, "heat"), 0u);
+}
+
+TEST_F(EngineSlots, SteadyUnevenHeatDoesNotSplitAndJoinInTurn) {
+  options_.slot_bytes = 4 << 20;
+  Open();
+  Fill(0, 30000);
+  Read(5000, 5500, 60);
+  events_.clear();
+  Read(5000, 5500, 200, 500);
+  EXPECT_LE(Count(EventKind::kSlotSplit, "heat") +
+                Count(EventKind::kSlotJoin, "cold"),
+            4u);
+}
+
+TEST_F(EngineSlots, BoundariesStayGuardsHoweverColdAndSmall) {
+  Fill(0, 1000);
+  NORI_ASSERT_OK(engine_->AddGuards({Key(300), Key(600)}));
+  EXPECT_EQ(Count(EventKind::kSlotSplit, "boundary"), 1u);
+  Idle(60);
+  std::vector<std::string> guards;
+  for (const SlotInfo& slot : engine_->GetSlots()) {
+    guards.push_back(slot.range.begin);
+  }
+  EXPECT_EQ(guards, (std::vector<std::string>{"", Key(300), Key(600)}));
+}
+
+TEST_F(EngineSlots, SmallSlotsLeftByDeletionJoin) {
+  Fill(0, 20000);
+  const size_t before = engine_->GetSlots().size();
+  ASSERT_GE(before, 8u);
+  WriteBatch batch;
+  batch.DeleteRange(Key(1000), Key(19900));
+  NORI_ASSERT_OK(engine_->Write({}, batch));
+  NORI_ASSERT_OK(engine_->CompactRange({}));
+  Idle(60);
+  EXPECT_LE(engine_->GetSlots().size(), 2u);
+  EXPECT_EQ(GetOr(engine_.get(), Key(999)), std::string(100, 'a' + 999 % 26));
+  EXPECT_EQ(GetOr(engine_.get(), Key(1000)), "<none>");
+  EXPECT_EQ(GetOr(engine_.get(), Key(19900)),
+            std::string(100, 'a' + 19900 % 26));
+}
+
+}  // namespace
+}  // namespace nori
