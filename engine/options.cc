@@ -104,7 +104,7 @@ constexpr Setting kSettings[] = {
      "milliseconds after which a writer in pressure zone red gives up",
      Count{&Options::stall_timeout_ms, 0, 24 * 3600 * 1000}},
     {"run_policy", "how slots get their K",
-     Choice{&Options::run_policy, "heat|fixed1|fixed4"}},
+     Choice{&Options::run_policy, "heat|cost|documented|fixed1|fixed4"}},
     {"scheduler", "how slots are chosen for compaction",
      Choice{&Options::scheduler, "bandit|greedy|round_robin"}},
     {"bandit_epsilon", "share of compactions that explore",

@@ -67,8 +67,9 @@ struct Options {
   int compaction_threads = 1;
   uint64_t sync_interval_ms = 1000;   // for Durability::kPeriodic
   uint64_t stall_timeout_ms = 30000;  // a writer in zone red gives up
-  std::string run_policy = "heat";    // heat | fixed1 | fixed4
-  std::string scheduler = "bandit";   // bandit | greedy | round_robin
+  // heat | cost | documented | fixed1 | fixed4
+  std::string run_policy = "heat";
+  std::string scheduler = "bandit";  // bandit | greedy | round_robin
   double bandit_epsilon = 0.1;
   double bandit_c = 2.0;
   double heat_half_life_s = 60;

@@ -13,6 +13,7 @@
 #include <vector>
 
 #include "absl/status/statusor.h"
+#include "engine/compaction/costs.h"
 #include "engine/io/clock.h"
 #include "engine/options.h"
 #include "engine/pressure/pressure.h"
@@ -36,6 +37,8 @@ struct SlotView {
   double heat = 0;                                      // normalised, 0..1
   double read_rate = 0, write_rate = 0, scan_rate = 0;  // per second
   bool busy = false;                                    // a job has its lock
+  uint64_t arriving_bytes = 0;  // at each round of adoptions; 0: unknown
+  Costs costs;                  // engine-wide, as measured of late
   bool merge_for_join = false;  // could be joined if it were one run
   bool l0_overlaps_first_run =
       true;  // false: L0 data extends run 1 without copying
@@ -58,13 +61,24 @@ struct CompactionChoice {
 // hysteresis needs, is part of the view. Thread-safe.
 //
 // `heat`: K = 1 + floor((1 - t) * K_max), at most K_max (options.max_runs),
-// with t = heat * read share. Four things differ from the published formula
-// 1 + floor((1 - h) * (K_max - 1)): every K has an equal part of [0, 1], so
-// that K_max is reached by cold slots and not by h = 0 alone; heat is relative
-// to the other slots; a change needs t to pass the step by a fifth of a part,
-// so that noise does not flip K; and only heat that comes from reads lowers K,
-// since a slot that is hot by writes alone would pay the most for merging and
-// gain nothing. Read share = R / (R + W / 2), R = reads + 2 * scans.
+// with t = heat * read share. Four things differ from the published formula:
+// every K has an equal part of [0, 1], so that K_max is reached by cold slots
+// and not by h = 0 alone; heat is relative to the other slots; a change needs t
+// to pass the step by a fifth of a part, so that noise does not flip K; and
+// only heat that comes from reads lowers K, since a slot that is hot by writes
+// alone would pay the most for merging and gain nothing. Read share =
+// R / (R + W / 2), R = reads + 2 * scans.
+//
+// `documented`: K = 1 + floor((1 - heat) * (K_max - 1)), as published.
+//
+// `cost`: the K with the least work per second,
+//   write rate * bytes per entry * merges per byte(K) * cost of merging a byte
+//   + (reads * cost for a point read + scans * cost for a scan) * (K - 1)
+// where the costs are those of an extra run as measured (Costs; filters make
+// point reads cheap, scans never are), and merges per byte is MergesPerByte of
+// the slot's bytes over what arrives at once. A K below the runs that the slot
+// has must also earn back, within four half-lives of heat, the merge that it
+// asks for. A change must save a tenth.
 //
 // `fixed1`, `fixed4`: 1 and 4 for every slot.
 class RunPolicy {

@@ -140,6 +140,7 @@ void Background::TickLoop() {
 absl::Status Background::Tick() {
   context_.state->RollHeat(options_.clock->NowMicros(),
                            options_.heat_half_life_s);
+  MeasureCosts();
   if (options_.background == BackgroundMode::kThreads) {
     const uint64_t syncs = context_.metrics->log_syncs.Value();
     if (context_.committer->NeedsSync()) {

@@ -3,6 +3,7 @@
 #ifndef NORI_ENGINE_CORE_BACKGROUND_H_
 #define NORI_ENGINE_CORE_BACKGROUND_H_
 
+#include <atomic>
 #include <cstdint>
 #include <memory>
 #include <string>
@@ -16,6 +17,7 @@
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
 #include "absl/synchronization/mutex.h"
+#include "engine/compaction/costs.h"
 #include "engine/compaction/merge.h"
 #include "engine/compaction/policy.h"
 #include "engine/core/committer.h"
@@ -99,6 +101,7 @@ class Background {
   absl::StatusOr<MergeResult> MergeRuns(const std::vector<Run>& runs,
                                         const KeyRange& range, bool bottommost);
   absl::Status AdjustMaxRuns();
+  void MeasureCosts() ABSL_LOCKS_EXCLUDED(mutex_);
 
   // What moving guards goes by.
   struct GuardLoad {
@@ -165,6 +168,9 @@ class Background {
   absl::flat_hash_map<uint64_t, GuardState> guards_ ABSL_GUARDED_BY(mutex_);
   uint64_t started_micros_ = 0;  // set by Start
   absl::Status last_error_ ABSL_GUARDED_BY(mutex_);
+  CostMeter cost_meter_ ABSL_GUARDED_BY(mutex_);
+  // Of merges that took measurable time.
+  std::atomic<uint64_t> merge_bytes_{0}, merge_micros_{0};
 
   uint64_t last_tick_syncs_ = 0;  // of the ticking thread
 };

@@ -83,10 +83,16 @@ std::vector<SlotView> Background::SlotViews(const ReadView& view) {
   const std::vector<SlotHeat::Rates> rates = context_.state->RatesOf(view);
   double peak = 0;
   double sum = 0;
+  double writes = 0;
   for (const auto& rate : rates) {
     sum += rate.Weighted();
+    writes += rate.writes;
     peak = std::max(peak, rate.Weighted());
   }
+  const Costs costs = cost_meter_.costs();
+  // What comes to L0 before the slots take it.
+  const double round = static_cast<double>(options_.memtable_bytes) *
+                       static_cast<double>(options_.l0_trigger);
   const double mean =
       rates.empty() ? 0 : sum / static_cast<double>(rates.size());
   std::vector<SlotView> views;
@@ -96,7 +102,14 @@ std::vector<SlotView> Background::SlotViews(const ReadView& view) {
     slot.busy = busy_.contains(slot.id);
     const auto guard = guards_.find(slot.id);
     slot.merge_for_join = guard != guards_.end() && guard->second.join_wanted;
-    slot.heat = NormalisedHeat(rates[i].Weighted(), mean, peak);
+    // Nothing was measured since the engine was opened: as it was left.
+    slot.heat = sum > 0 ? NormalisedHeat(rates[i].Weighted(), mean, peak)
+                        : version.slots()[i]->heat;
+    slot.costs = costs;
+    if (rates[i].writes > 0) {
+      slot.arriving_bytes =
+          static_cast<uint64_t>(round * rates[i].writes / writes) + 1;
+    }
     slot.read_rate = rates[i].reads;
     slot.write_rate = rates[i].writes;
     slot.scan_rate = rates[i].scans;
@@ -217,6 +230,10 @@ absl::StatusOr<uint64_t> Background::Merge(const ReadView& view,
         return edit;
       },
       /*layers_flushed=*/0));
+  if (const uint64_t micros = options_.clock->NowMicros() - start; micros > 0) {
+    merge_bytes_ += bytes_in;
+    merge_micros_ += micros;
+  }
   context_.metrics->compactions.Add();
   context_.metrics->compaction_bytes_read.Add(bytes_in);
   context_.metrics->compaction_bytes_written.Add(result.bytes_out);
@@ -258,6 +275,22 @@ absl::StatusOr<MergeResult> Background::MergeRuns(const std::vector<Run>& runs,
   if (status.ok()) return result;
   for (uint64_t number : numbers) context_.tables->Discard(number);
   return status;
+}
+
+void Background::MeasureCosts() {
+  const Metrics& metrics = *context_.metrics;
+  CostTotals totals;
+  totals.filter_negatives = metrics.filter_negatives.Value();
+  totals.filter_false_positives = metrics.filter_false_positives.Value();
+  totals.blocks_read = metrics.blocks_read.Value();
+  totals.blocks_missed = metrics.blocks_missed.Value();
+  totals.get_hits = metrics.get_hits.Value();
+  totals.gets = metrics.gets.Value();
+  totals.merge_bytes = merge_bytes_;
+  totals.merge_micros = merge_micros_;
+  absl::MutexLock lock(&mutex_);
+  cost_meter_.Observe(totals, options_.clock->NowMicros(),
+                      options_.heat_half_life_s);
 }
 
 absl::Status Background::AdjustMaxRuns() {
