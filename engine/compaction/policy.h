@@ -39,6 +39,15 @@ struct SlotView {
   bool busy = false;                                    // a job has its lock
   uint64_t arriving_bytes = 0;  // at each round of adoptions; 0: unknown
   Costs costs;                  // engine-wide, as measured of late
+  // Of the entries above the oldest run, the part that hides an older entry, as
+  // merges of late found it. 1: all, as with overwrites; 0: none, as with new
+  // keys.
+  double overlap = 0;
+  // Bytes on disk that no slice needs any more but that are in tables of this
+  // slot's slices, split evenly among all slices of their table: of each run
+  // (empty: none), and of the L0 slices together.
+  std::vector<uint64_t> run_pinned;
+  uint64_t l0_pinned = 0;
   bool merge_for_join = false;  // could be joined if it were one run
   bool l0_overlaps_first_run =
       true;  // false: L0 data extends run 1 without copying
@@ -91,13 +100,16 @@ class RunPolicy {
 // Chooses among slots with work. Learns from rewards. Not thread-safe.
 //
 // A slot has work if its L0 slices and runs together exceed K; if there are
-// options.l0_trigger L0 tables or more and it holds a part of one; or if more
-// than a quarter of its entries are tombstones (see compaction/picker.h for
+// options.l0_trigger L0 tables or more and it holds a part of one; if more than
+// a quarter of its entries are tombstones; if the engine nears the limit of
+// space amplification and the slot could give something back; or if it could
+// be joined with a neighbour once it is one run (see compaction/picker.h for
 // what is then merged). Adoptions copy nothing and come first. Above every
 // scheduler stands a safety rule that picks by itself, the most relief per byte
 // first: L0 near its limits (only slots that hold the oldest L0 table, since a
-// table goes only with its last slice); runs beyond a hard bound; pressure
-// orange or red; more than half of the entries tombstones.
+// table goes only with its last slice); runs beyond a hard bound; space near
+// its limit (the most bytes given back per byte written); pressure orange or
+// red; more than half of the entries tombstones.
 //
 // `bandit`: with probability epsilon any slot with work, else the one with the
 // highest UCB1 index avg + c * sqrt(ln N / n) (Auer, Cesa-Bianchi and Fischer,

@@ -239,6 +239,7 @@ absl::StatusOr<TableMeta> Background::WriteMemtable(const Memtable& memtable) {
   input.snapshots = context_.snapshots->Held();
   MergeOutputOptions output;
   output.table = TableStore::WriterOptions(options_);
+  output.table.filter_bits_per_key = FlushFilterBits(memtable);
   // One table per flush: L0 counts tables.
   output.table_bytes = ~uint64_t{0};
   uint64_t number = 0;

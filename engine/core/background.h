@@ -6,6 +6,7 @@
 #include <atomic>
 #include <cstdint>
 #include <memory>
+#include <optional>
 #include <string>
 #include <thread>
 #include <vector>
@@ -18,6 +19,7 @@
 #include "absl/status/statusor.h"
 #include "absl/synchronization/mutex.h"
 #include "engine/compaction/costs.h"
+#include "engine/compaction/filter_budget.h"
 #include "engine/compaction/merge.h"
 #include "engine/compaction/policy.h"
 #include "engine/core/committer.h"
@@ -99,7 +101,20 @@ class Background {
                                  const CompactionChoice& choice);
   // Merges runs (newest first) to new tables, synced with their names.
   absl::StatusOr<MergeResult> MergeRuns(const std::vector<Run>& runs,
-                                        const KeyRange& range, bool bottommost);
+                                        const KeyRange& range, bool bottommost,
+                                        const TableWriterOptions& tables);
+  // How to write a run that comes out of `runs` of the slot, the oldest one of
+  // it if bottommost: compression by the slot's heat, filter by its reads.
+  TableWriterOptions WriterOptionsFor(const ReadView& view, const Slot& slot,
+                                      const std::vector<Run>& runs,
+                                      bool bottommost)
+      ABSL_LOCKS_EXCLUDED(mutex_);
+  // Among all runs there are, L0 included.
+  FilterBudget Filters(const ReadView& view) ABSL_LOCKS_EXCLUDED(mutex_);
+  double FlushFilterBits(const Memtable& memtable) ABSL_LOCKS_EXCLUDED(mutex_);
+  // Remembers how many entries of a merge of a whole slot hid older ones.
+  void LearnOverlap(uint64_t slot_id, const std::vector<Run>& runs,
+                    const MergeResult& result) ABSL_LOCKS_EXCLUDED(mutex_);
   absl::Status AdjustMaxRuns();
   void MeasureCosts() ABSL_LOCKS_EXCLUDED(mutex_);
 
@@ -158,16 +173,18 @@ class Background {
   std::unique_ptr<RunPolicy> run_policy_ ABSL_GUARDED_BY(mutex_);
   std::unique_ptr<Scheduler> scheduler_ ABSL_GUARDED_BY(mutex_);
   absl::flat_hash_set<uint64_t> busy_ ABSL_GUARDED_BY(mutex_);
-  // By slot; only what changes guards puts something in. Monotonic times.
+  // By slot; where something is known. Monotonic times.
   struct GuardState {
-    uint64_t born = 0;         // when a split or join made it
-    uint64_t looked = 0;       // when its heat was last found even
-    uint64_t join_merged = 0;  // when it was last merged to be joined
-    bool join_wanted = false;  // one run would let it be joined
+    uint64_t born = 0;              // when a split or join made it
+    uint64_t looked = 0;            // when its heat was last found even
+    uint64_t join_merged = 0;       // when it was last merged to be joined
+    bool join_wanted = false;       // one run would let it be joined
+    std::optional<double> overlap;  // see SlotView
   };
   absl::flat_hash_map<uint64_t, GuardState> guards_ ABSL_GUARDED_BY(mutex_);
   uint64_t started_micros_ = 0;  // set by Start
   absl::Status last_error_ ABSL_GUARDED_BY(mutex_);
+  double overlap_ ABSL_GUARDED_BY(mutex_) = 1;  // over all slots
   CostMeter cost_meter_ ABSL_GUARDED_BY(mutex_);
   // Of merges that took measurable time.
   std::atomic<uint64_t> merge_bytes_{0}, merge_micros_{0};

@@ -8,6 +8,7 @@
 #include <vector>
 
 #include "absl/cleanup/cleanup.h"
+#include "absl/container/flat_hash_map.h"
 #include "absl/strings/str_cat.h"
 #include "engine/compaction/merge.h"
 #include "engine/core/background.h"
@@ -20,6 +21,12 @@ namespace {
 
 // Compaction reads tables in steps of this many bytes, past the block cache.
 constexpr size_t kCompactionReadahead = size_t{256} << 10;
+
+// Half of the mean rate or less.
+constexpr double kColdHeat = 0.25;
+
+// Merges of fewer entries beside the largest run say nothing of overlap.
+constexpr uint64_t kEnoughEntries = 64;
 
 void AddTombstones(const Run& run, std::vector<RangeTombstone>* out) {
   for (const Slice& slice : run.slices) {
@@ -76,6 +83,55 @@ SlotView ViewOf(const Version& version, size_t index) {
   return view;
 }
 
+// Calls f(slice) for every slice of L0 in the slot, then for every slice of
+// each run with the run's place.
+template <typename F, typename G>
+void ForEachSlice(const Version& version, const Slot& slot, F in_l0, G in_run) {
+  for (const L0Table& l0 : version.l0()) {
+    for (const KeyRange& range : l0.remaining) {
+      if (!range.Overlaps(slot.range)) continue;
+      const KeyRange part = range.Intersect(slot.range);
+      if (TableOverlaps(l0.table->meta, part)) in_l0(MakeSlice(l0.table, part));
+    }
+  }
+  for (size_t run = 0; run < slot.runs.size(); ++run) {
+    for (const Slice& slice : slot.runs[run].slices) in_run(slice, run);
+  }
+}
+
+// Fills in what tables keep on disk beside the parts that are still needed.
+void AddPinned(const Version& version, std::vector<SlotView>* views) {
+  struct Use {
+    uint64_t bytes = 0;
+    uint64_t slices = 0;
+  };
+  absl::flat_hash_map<uint64_t, Use> used;
+  const auto add = [&](const Slice& slice) {
+    Use& use = used[slice.table->meta.number];
+    use.bytes += slice.bytes;
+    ++use.slices;
+  };
+  for (const SlotRef& slot : version.slots()) {
+    ForEachSlice(version, *slot, add,
+                 [&](const Slice& slice, size_t) { add(slice); });
+  }
+  const auto pinned = [&](const Slice& slice) -> uint64_t {
+    const Use& use = used[slice.table->meta.number];
+    const uint64_t file = slice.table->meta.file_bytes;
+    return file > use.bytes ? (file - use.bytes) / use.slices : 0;
+  };
+  for (size_t i = 0; i < views->size(); ++i) {
+    SlotView& view = (*views)[i];
+    view.run_pinned.assign(view.run_bytes.size(), 0);
+    ForEachSlice(
+        version, *version.slots()[i],
+        [&](const Slice& slice) { view.l0_pinned += pinned(slice); },
+        [&](const Slice& slice, size_t run) {
+          view.run_pinned[run] += pinned(slice);
+        });
+  }
+}
+
 }  // namespace
 
 std::vector<SlotView> Background::SlotViews(const ReadView& view) {
@@ -101,11 +157,15 @@ std::vector<SlotView> Background::SlotViews(const ReadView& view) {
     SlotView slot = ViewOf(version, i);
     slot.busy = busy_.contains(slot.id);
     const auto guard = guards_.find(slot.id);
-    slot.merge_for_join = guard != guards_.end() && guard->second.join_wanted;
+    if (guard != guards_.end()) {
+      slot.merge_for_join = guard->second.join_wanted;
+      slot.overlap = guard->second.overlap.value_or(overlap_);
+    }
     // Nothing was measured since the engine was opened: as it was left.
     slot.heat = sum > 0 ? NormalisedHeat(rates[i].Weighted(), mean, peak)
                         : version.slots()[i]->heat;
     slot.costs = costs;
+    slot.overlap = overlap_;
     if (rates[i].writes > 0) {
       slot.arriving_bytes =
           static_cast<uint64_t>(round * rates[i].writes / writes) + 1;
@@ -115,6 +175,7 @@ std::vector<SlotView> Background::SlotViews(const ReadView& view) {
     slot.scan_rate = rates[i].scans;
     views.push_back(std::move(slot));
   }
+  AddPinned(version, &views);
   return views;
 }
 
@@ -211,10 +272,12 @@ absl::StatusOr<uint64_t> Background::Merge(const ReadView& view,
   for (const Run& run : runs) bytes_in += run.bytes();
   Record(EventKind::kCompactionBegin, slot.id, bytes_in, 0, 0,
          static_cast<double>(runs.size()), choice.reason);
+  const bool bottommost = merged_runs == slot.runs.size();
   NORI_ASSIGN_OR_RETURN(
       MergeResult result,
-      MergeRuns(runs, slot.range,
-                /*bottommost=*/merged_runs == slot.runs.size()));
+      MergeRuns(runs, slot.range, bottommost,
+                WriterOptionsFor(view, slot, runs, bottommost)));
+  if (bottommost) LearnOverlap(slot.id, runs, result);
   FinishedMerge finished;
   finished.slot_id = slot.id;
   finished.l0_cutoff = choice.merge_l0 ? L0Cutoff(version, slot.range) : 0;
@@ -243,9 +306,9 @@ absl::StatusOr<uint64_t> Background::Merge(const ReadView& view,
   return result.bytes_out;
 }
 
-absl::StatusOr<MergeResult> Background::MergeRuns(const std::vector<Run>& runs,
-                                                  const KeyRange& range,
-                                                  bool bottommost) {
+absl::StatusOr<MergeResult> Background::MergeRuns(
+    const std::vector<Run>& runs, const KeyRange& range, bool bottommost,
+    const TableWriterOptions& tables) {
   MergeInput input;
   TableIterOptions iterate;
   iterate.fill_cache = false;
@@ -258,7 +321,7 @@ absl::StatusOr<MergeResult> Background::MergeRuns(const std::vector<Run>& runs,
   input.snapshots = context_.snapshots->Held();
   input.bottommost = bottommost;
   MergeOutputOptions output;
-  output.table = TableStore::WriterOptions(options_);
+  output.table = tables;
   output.table_bytes = options_.table_bytes;
   std::vector<uint64_t> numbers;
   output.new_file = [&] {
@@ -291,6 +354,88 @@ void Background::MeasureCosts() {
   absl::MutexLock lock(&mutex_);
   cost_meter_.Observe(totals, options_.clock->NowMicros(),
                       options_.heat_half_life_s);
+}
+
+void Background::LearnOverlap(uint64_t slot_id, const std::vector<Run>& runs,
+                              const MergeResult& result) {
+  // What a snapshot kept would look like no overlap.
+  if (!context_.snapshots->Held().empty()) return;
+  uint64_t largest = 0;
+  for (const Run& run : runs) largest = std::max(largest, run.entries());
+  if (result.entries_in < largest + kEnoughEntries) return;
+  const double overlap = std::min(
+      1.0, static_cast<double>(result.entries_in - result.entries_out) /
+               static_cast<double>(result.entries_in - largest));
+  absl::MutexLock lock(&mutex_);
+  std::optional<double>& known = guards_[slot_id].overlap;
+  known = known.has_value() ? (*known + overlap) / 2 : overlap;
+  overlap_ = (overlap_ + overlap) / 2;
+}
+
+FilterBudget Background::Filters(const ReadView& view) {
+  const std::vector<SlotHeat::Rates> rates = context_.state->RatesOf(view);
+  double absent = 0;
+  {
+    absl::MutexLock lock(&mutex_);
+    absent = cost_meter_.costs().absent_keys;
+  }
+  double reads = 0;
+  std::vector<FilterLoad> loads;
+  const std::vector<SlotRef>& slots = view.version()->slots();
+  for (size_t i = 0; i < slots.size(); ++i) {
+    reads += rates[i].reads;
+    for (const Run& run : slots[i]->runs) {
+      const bool oldest = &run == &slots[i]->runs.back();
+      loads.push_back({static_cast<double>(run.entries()),
+                       rates[i].reads * (oldest ? absent : 1)});
+    }
+  }
+  for (const L0Table& l0 : view.version()->l0()) {
+    loads.push_back({static_cast<double>(l0.table->meta.entries), reads});
+  }
+  return FilterBudget(std::move(loads), options_.filter_bits_per_key);
+}
+
+double Background::FlushFilterBits(const Memtable& memtable) {
+  const ReadViewRef view = context_.state->view();
+  double reads = 0;
+  for (const auto& rate : context_.state->RatesOf(*view)) reads += rate.reads;
+  return Filters(*view).BitsFor(
+      {static_cast<double>(memtable.entry_count()), reads});
+}
+
+TableWriterOptions Background::WriterOptionsFor(const ReadView& view,
+                                                const Slot& slot,
+                                                const std::vector<Run>& runs,
+                                                bool bottommost) {
+  TableWriterOptions writer = TableStore::WriterOptions(options_);
+  const std::vector<SlotHeat::Rates> rates = context_.state->RatesOf(view);
+  const size_t index = view.version()->SlotIndexById(slot.id);
+  double sum = 0;
+  double peak = 0;
+  for (const auto& rate : rates) {
+    sum += rate.Weighted();
+    peak = std::max(peak, rate.Weighted());
+  }
+  const double heat = NormalisedHeat(
+      rates[index].Weighted(), sum / static_cast<double>(rates.size()), peak);
+  // Where nothing is used, nothing is known to be cold.
+  if (bottommost && sum > 0 && heat <= kColdHeat &&
+      options_.compression != Compression::kNone) {
+    writer.compression = options_.cold_compression;
+  }
+  double absent = 1;
+  if (bottommost) {
+    absl::MutexLock lock(&mutex_);
+    absent = cost_meter_.costs().absent_keys;
+  }
+  FilterLoad load;
+  for (const Run& run : runs) {
+    load.entries += static_cast<double>(run.entries());
+  }
+  load.probes = rates[index].reads * absent;
+  writer.filter_bits_per_key = Filters(view).BitsFor(load);
+  return writer;
 }
 
 absl::Status Background::AdjustMaxRuns() {

@@ -170,9 +170,11 @@ void Background::SlotsReplaced(const std::vector<uint64_t>& old_ids,
            0, 0, static_cast<double>(joined ? old_ids.size() : slots.size()),
            why);
     absl::MutexLock lock(&mutex_);
+    const std::optional<double> overlap = guards_[old_ids[i]].overlap;
     for (const SlotRecord& slot : slots) {
       scheduler_->SlotCreated(slot.id, old_ids[i]);
       guards_[slot.id].born = now;
+      guards_[slot.id].overlap = overlap;
     }
     const size_t gone = joined ? old_ids.size() : 1;
     for (size_t k = i; k < i + gone; ++k) {

@@ -1,9 +1,13 @@
 // Slots of a whole engine that follow what is done with the data.
 
+#include <algorithm>
+#include <iostream>
 #include <memory>
 #include <string>
+#include <utility>
 #include <vector>
 
+#include "absl/strings/str_cat.h"
 #include "absl/strings/str_format.h"
 #include "engine/io/fake_clock.h"
 #include "engine/io/memory_file_system.h"
@@ -166,6 +170,87 @@ TEST_F(EngineSlots, SmallSlotsLeftByDeletionJoin) {
   EXPECT_EQ(GetOr(engine_.get(), Key(1000)), "<none>");
   EXPECT_EQ(GetOr(engine_.get(), Key(19900)),
             std::string(100, 'a' + 19900 % 26));
+}
+
+TEST_F(EngineSlots, SpaceStaysNearTheLiveBytesUnderOverwrites) {
+  for (const char* policy : {"fixed4", "cost", "heat"}) {
+    options_.run_policy = policy;
+    options_.memtable_bytes = 32 << 10;
+    const std::string directory = absl::StrCat("/space-", policy);
+    auto opened = Engine::Open(options_, directory);
+    ASSERT_TRUE(opened.ok()) << opened.status();
+    engine_ = *std::move(opened);
+    const uint64_t keys = 10000;
+    Fill(0, keys);
+    NORI_ASSERT_OK(engine_->CompactRange({}));
+    const uint64_t live = engine_->GetStats().table_bytes;
+    uint64_t highest = 0;
+    for (int round = 0; round < 300; ++round) {
+      for (int i = 0; i < 200; ++i) {
+        WriteBatch batch;
+        batch.Put(Key(random_.Uniform(keys)), std::string(100, 'b'));
+        NORI_ASSERT_OK(engine_->Write({}, batch));
+      }
+      clock_.Advance(absl::Milliseconds(100));
+      NORI_ASSERT_OK(engine_->RunBackgroundWork(100).status());
+      highest = std::max(highest, engine_->GetStats().table_bytes);
+    }
+    std::cout << policy << ": highest "
+              << static_cast<double>(highest) / static_cast<double>(live)
+              << " times the live bytes" << std::endl;
+    // Up to l0_trigger - 1 tables wait in L0 whatever else holds.
+    const uint64_t l0 = 3 * options_.memtable_bytes;
+    EXPECT_LE(highest, live * 13 / 10 + l0) << policy;
+    const EngineStats stats = engine_->GetStats();
+    EXPECT_EQ(stats.slots, static_cast<int>(engine_->GetSlots().size()));
+  }
+}
+
+TEST_F(EngineSlots, NewKeysAreNotTakenForWaste) {
+  options_.run_policy = "fixed4";
+  Open();
+  Fill(0, 100);
+  // Every key once, in random order: all overlaps, none hides another.
+  std::vector<uint64_t> order;
+  for (uint64_t n = 100; n < 30000; ++n) order.push_back(n);
+  for (size_t i = order.size(); i > 1; --i) {
+    std::swap(order[i - 1], order[random_.Uniform(i)]);
+  }
+  for (size_t i = 0; i < order.size(); ++i) {
+    WriteBatch batch;
+    batch.Put(Key(order[i]), std::string(100, 'n'));
+    NORI_ASSERT_OK(engine_->Write({}, batch));
+    if (i % 200 == 0) NORI_ASSERT_OK(engine_->RunBackgroundWork(100).status());
+  }
+  size_t space = 0, runs = 0;
+  for (const Event& event : events_) {
+    if (event.kind != EventKind::kCompactionEnd) continue;
+    space += event.detail == "space";
+    runs += event.detail == "runs";
+  }
+  EXPECT_LE(space, runs / 4 + 5);
+}
+
+TEST_F(EngineSlots, ColdSlotsAreCompressedHarderThanHotOnes) {
+  options_.compression = Compression::kLz4;
+  options_.slot_bytes = 128 << 10;
+  Open();
+  Fill(0, 20000);
+  NORI_ASSERT_OK(engine_->CompactRange({}));
+  for (const TableInfo& table : engine_->GetTables()) {
+    EXPECT_EQ(table.meta.compression, Compression::kLz4);
+  }
+  Read(0, 2000, 20);
+  NORI_ASSERT_OK(engine_->CompactRange({}));
+  for (const TableInfo& table : engine_->GetTables()) {
+    if (table.meta.largest_key < Key(1500)) {
+      EXPECT_EQ(table.meta.compression, Compression::kLz4);
+    } else if (table.meta.smallest_key > Key(4000)) {
+      EXPECT_EQ(table.meta.compression, Compression::kZstd);
+    }
+  }
+  EXPECT_EQ(GetOr(engine_.get(), Key(15000)),
+            std::string(100, 'a' + 15000 % 26));
 }
 
 }  // namespace
