@@ -125,6 +125,10 @@ class Scheduler {
   // version. `score` of the result: the index by which the scheduler chose.
   virtual std::optional<CompactionChoice> Pick(
       const std::vector<SlotView>& slots, PressureZone zone) = 0;
+  // Every slot that is due to take over its part of L0 as it is: one edit can
+  // do them all. Pick would give them one by one.
+  virtual std::vector<CompactionChoice> PickAdoptions(
+      const std::vector<SlotView>& slots, PressureZone zone) = 0;
   // Tells what a finished choice brought; `runs_before` and `runs_after`
   // include L0 slices, `slot` is the view it was picked from. Returns the
   // reward in [0, 1]: reads saved per byte rewritten, relative to the best of

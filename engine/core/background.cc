@@ -297,9 +297,9 @@ void Background::LockSlot(uint64_t slot_id) {
   busy_.insert(slot_id);
 }
 
-void Background::UnlockSlot(uint64_t slot_id) {
+void Background::UnlockSlots(const std::vector<uint64_t>& ids) {
   absl::MutexLock lock(&mutex_);
-  busy_.erase(slot_id);
+  for (uint64_t id : ids) busy_.erase(id);
   ++generation_;
   changed_.SignalAll();
 }

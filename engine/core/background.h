@@ -77,10 +77,17 @@ class Background {
   absl::Status WaitIdle() ABSL_LOCKS_EXCLUDED(mutex_);
 
  private:
+  // Either slots that adopt, or one slot to merge.
   struct Picked {
+    std::vector<uint64_t> adopting;
     CompactionChoice choice;
     SlotView view;
   };
+  // Takes the locks of what it picks; nothing if no work is due.
+  std::optional<Picked> PickWork() ABSL_LOCKS_EXCLUDED(mutex_);
+  // All in one edit; releases the slots' locks.
+  absl::Status Adopt(const std::vector<uint64_t>& ids)
+      ABSL_LOCKS_EXCLUDED(mutex_);
 
   void FlushLoop();
   void CompactLoop();
@@ -96,6 +103,7 @@ class Background {
 
   std::vector<SlotView> SlotViews(const ReadView& view)
       ABSL_SHARED_LOCKS_REQUIRED(mutex_);
+  // Carries out a merge; returns the bytes written.
   absl::StatusOr<uint64_t> Execute(const CompactionChoice& choice);
   absl::StatusOr<uint64_t> Merge(const ReadView& view, const Slot& slot,
                                  const CompactionChoice& choice);
@@ -155,7 +163,8 @@ class Background {
 
   // Waits for the slot's lock and takes it.
   void LockSlot(uint64_t slot_id) ABSL_LOCKS_EXCLUDED(mutex_);
-  void UnlockSlot(uint64_t slot_id) ABSL_LOCKS_EXCLUDED(mutex_);
+  void UnlockSlots(const std::vector<uint64_t>& ids)
+      ABSL_LOCKS_EXCLUDED(mutex_);
   void Record(EventKind kind, uint64_t slot, uint64_t in, uint64_t out,
               uint64_t micros, double value, std::string detail);
 

@@ -1,6 +1,7 @@
 // The part of Background that picks, runs and installs compactions.
 
 #include <algorithm>
+#include <cassert>
 #include <memory>
 #include <optional>
 #include <string>
@@ -8,7 +9,6 @@
 #include <vector>
 
 #include "absl/cleanup/cleanup.h"
-#include "absl/container/flat_hash_map.h"
 #include "absl/strings/str_cat.h"
 #include "engine/compaction/merge.h"
 #include "engine/core/background.h"
@@ -21,12 +21,6 @@ namespace {
 
 // Compaction reads tables in steps of this many bytes, past the block cache.
 constexpr size_t kCompactionReadahead = size_t{256} << 10;
-
-// Half of the mean rate or less.
-constexpr double kColdHeat = 0.25;
-
-// Merges of fewer entries beside the largest run say nothing of overlap.
-constexpr uint64_t kEnoughEntries = 64;
 
 void AddTombstones(const Run& run, std::vector<RangeTombstone>* out) {
   for (const Slice& slice : run.slices) {
@@ -42,169 +36,52 @@ void AddTombstones(const Run& run, std::vector<RangeTombstone>* out) {
   }
 }
 
-SlotView ViewOf(const Version& version, size_t index) {
-  const Slot& slot = *version.slots()[index];
-  SlotView view;
-  view.id = slot.id;
-  view.max_runs = slot.max_runs;
-  for (size_t i = 0; i < version.l0().size(); ++i) {
-    const L0Table& l0 = version.l0()[i];
-    if (!l0.Overlaps(slot.range)) continue;
-    uint64_t bytes = 0;
-    for (const KeyRange& range : l0.remaining) {
-      if (!range.Overlaps(slot.range)) continue;
-      const KeyRange part = range.Intersect(slot.range);
-      if (!TableOverlaps(l0.table->meta, part)) continue;
-      const Slice slice = MakeSlice(l0.table, part);
-      bytes += slice.bytes;
-      view.entries += slice.entries;
-    }
-    view.l0_bytes.push_back(bytes);
-    view.l0_positions.push_back(static_cast<int>(i));
-  }
-  view.l0_overlaps_first_run =
-      !view.l0_bytes.empty() && !L0ExtendsNewestRun(version, index);
-  for (const Run& run : slot.runs) {
-    view.run_bytes.push_back(run.bytes());
-    view.entries += run.entries();
-    for (const Slice& slice : run.slices) {
-      const TableMeta& meta = slice.table->meta;
-      if (meta.entries == 0) {
-        view.deletions += meta.range_deletions;
-        view.entries += meta.range_deletions;
-        continue;
-      }
-      const double share = static_cast<double>(slice.entries) /
-                           static_cast<double>(meta.entries);
-      view.deletions +=
-          static_cast<uint64_t>(share * static_cast<double>(meta.deletions));
-    }
-  }
-  return view;
-}
-
-// Calls f(slice) for every slice of L0 in the slot, then for every slice of
-// each run with the run's place.
-template <typename F, typename G>
-void ForEachSlice(const Version& version, const Slot& slot, F in_l0, G in_run) {
-  for (const L0Table& l0 : version.l0()) {
-    for (const KeyRange& range : l0.remaining) {
-      if (!range.Overlaps(slot.range)) continue;
-      const KeyRange part = range.Intersect(slot.range);
-      if (TableOverlaps(l0.table->meta, part)) in_l0(MakeSlice(l0.table, part));
-    }
-  }
-  for (size_t run = 0; run < slot.runs.size(); ++run) {
-    for (const Slice& slice : slot.runs[run].slices) in_run(slice, run);
-  }
-}
-
-// Fills in what tables keep on disk beside the parts that are still needed.
-void AddPinned(const Version& version, std::vector<SlotView>* views) {
-  struct Use {
-    uint64_t bytes = 0;
-    uint64_t slices = 0;
-  };
-  absl::flat_hash_map<uint64_t, Use> used;
-  const auto add = [&](const Slice& slice) {
-    Use& use = used[slice.table->meta.number];
-    use.bytes += slice.bytes;
-    ++use.slices;
-  };
-  for (const SlotRef& slot : version.slots()) {
-    ForEachSlice(version, *slot, add,
-                 [&](const Slice& slice, size_t) { add(slice); });
-  }
-  const auto pinned = [&](const Slice& slice) -> uint64_t {
-    const Use& use = used[slice.table->meta.number];
-    const uint64_t file = slice.table->meta.file_bytes;
-    return file > use.bytes ? (file - use.bytes) / use.slices : 0;
-  };
-  for (size_t i = 0; i < views->size(); ++i) {
-    SlotView& view = (*views)[i];
-    view.run_pinned.assign(view.run_bytes.size(), 0);
-    ForEachSlice(
-        version, *version.slots()[i],
-        [&](const Slice& slice) { view.l0_pinned += pinned(slice); },
-        [&](const Slice& slice, size_t run) {
-          view.run_pinned[run] += pinned(slice);
-        });
-  }
-}
-
 }  // namespace
 
-std::vector<SlotView> Background::SlotViews(const ReadView& view) {
-  const Version& version = *view.version();
-  const std::vector<SlotHeat::Rates> rates = context_.state->RatesOf(view);
-  double peak = 0;
-  double sum = 0;
-  double writes = 0;
-  for (const auto& rate : rates) {
-    sum += rate.Weighted();
-    writes += rate.writes;
-    peak = std::max(peak, rate.Weighted());
+std::optional<Background::Picked> Background::PickWork() {
+  const PressureZone zone = context_.controller->pressure().zone;
+  absl::MutexLock lock(&mutex_);
+  const uint64_t generation = generation_;
+  const ReadViewRef view = context_.state->view();
+  const std::vector<SlotView> views = SlotViews(*view);
+  Picked picked;
+  for (const CompactionChoice& choice :
+       scheduler_->PickAdoptions(views, zone)) {
+    picked.adopting.push_back(choice.slot_id);
   }
-  const Costs costs = cost_meter_.costs();
-  // What comes to L0 before the slots take it.
-  const double round = static_cast<double>(options_.memtable_bytes) *
-                       static_cast<double>(options_.l0_trigger);
-  const double mean =
-      rates.empty() ? 0 : sum / static_cast<double>(rates.size());
-  std::vector<SlotView> views;
-  views.reserve(version.slots().size());
-  for (size_t i = 0; i < version.slots().size(); ++i) {
-    SlotView slot = ViewOf(version, i);
-    slot.busy = busy_.contains(slot.id);
-    const auto guard = guards_.find(slot.id);
-    if (guard != guards_.end()) {
-      slot.merge_for_join = guard->second.join_wanted;
-      slot.overlap = guard->second.overlap.value_or(overlap_);
-    }
-    // Nothing was measured since the engine was opened: as it was left.
-    slot.heat = sum > 0 ? NormalisedHeat(rates[i].Weighted(), mean, peak)
-                        : version.slots()[i]->heat;
-    slot.costs = costs;
-    slot.overlap = overlap_;
-    if (rates[i].writes > 0) {
-      slot.arriving_bytes =
-          static_cast<uint64_t>(round * rates[i].writes / writes) + 1;
-    }
-    slot.read_rate = rates[i].reads;
-    slot.write_rate = rates[i].writes;
-    slot.scan_rate = rates[i].scans;
-    views.push_back(std::move(slot));
+  if (!picked.adopting.empty()) {
+    busy_.insert(picked.adopting.begin(), picked.adopting.end());
+    return picked;
   }
-  AddPinned(version, &views);
-  return views;
+  const std::optional<CompactionChoice> choice = scheduler_->Pick(views, zone);
+  if (!choice.has_value()) {
+    if (busy_.empty()) idle_generation_ = generation;
+    changed_.SignalAll();
+    return std::nullopt;
+  }
+  const auto slot =
+      std::find_if(views.begin(), views.end(),
+                   [&](const SlotView& v) { return v.id == choice->slot_id; });
+  busy_.insert(choice->slot_id);
+  if (slot->merge_for_join) {
+    guards_[choice->slot_id].join_wanted = false;
+    guards_[choice->slot_id].join_merged = options_.clock->NowMicros();
+  }
+  picked.choice = *choice;
+  picked.view = *slot;
+  return picked;
 }
 
 absl::StatusOr<bool> Background::CompactOne() {
-  std::optional<Picked> picked;
-  {
-    const PressureZone zone = context_.controller->pressure().zone;
-    absl::MutexLock lock(&mutex_);
-    const uint64_t generation = generation_;
-    const ReadViewRef view = context_.state->view();
-    std::vector<SlotView> views = SlotViews(*view);
-    std::optional<CompactionChoice> choice = scheduler_->Pick(views, zone);
-    if (!choice.has_value()) {
-      if (busy_.empty()) idle_generation_ = generation;
-      changed_.SignalAll();
-      return false;
-    }
-    const auto slot = std::find_if(
-        views.begin(), views.end(),
-        [&](const SlotView& v) { return v.id == choice->slot_id; });
-    picked = Picked{*choice, *slot};
-    busy_.insert(choice->slot_id);
-    if (slot->merge_for_join) {
-      guards_[choice->slot_id].join_wanted = false;
-      guards_[choice->slot_id].join_merged = options_.clock->NowMicros();
-    }
+  const std::optional<Picked> picked = PickWork();
+  if (!picked.has_value()) return false;
+  if (!picked->adopting.empty()) {
+    NORI_RETURN_IF_ERROR(Adopt(picked->adopting));
+    context_.controller->Update();
+    return true;
   }
   const auto unlock =
-      absl::MakeCleanup([&] { UnlockSlot(picked->choice.slot_id); });
+      absl::MakeCleanup([&] { UnlockSlots({picked->choice.slot_id}); });
   const int before = static_cast<int>(picked->view.l0_bytes.size() +
                                       picked->view.run_bytes.size());
   Record(EventKind::kBanditSelection, picked->choice.slot_id, 0, 0, 0,
@@ -230,31 +107,42 @@ absl::StatusOr<bool> Background::CompactOne() {
   return true;
 }
 
+absl::Status Background::Adopt(const std::vector<uint64_t>& ids) {
+  const auto unlock = absl::MakeCleanup([&] { UnlockSlots(ids); });
+  NORI_RETURN_IF_ERROR(context_.state->Edit(
+      [&](const ManifestState& state) -> absl::StatusOr<VersionEdit> {
+        VersionEdit edit;
+        for (uint64_t id : ids) {
+          const size_t index = state.version->SlotIndexById(id);
+          if (auto change = AdoptL0(*state.version, index)) {
+            edit.Add(std::move(*change));
+          }
+        }
+        return edit;
+      },
+      /*layers_flushed=*/0));
+  context_.metrics->adoptions.Add(ids.size());
+  Record(EventKind::kAdoption, ids.front(), 0, 0, 0,
+         static_cast<double>(ids.size()), "l0");
+  const ReadViewRef view = context_.state->view();
+  const uint64_t target = LoadOf(*view).target_bytes;
+  for (const SlotRef& slot : view->version()->slots()) {
+    if (slot->bytes() > target &&
+        std::find(ids.begin(), ids.end(), slot->id) != ids.end()) {
+      NORI_RETURN_IF_ERROR(SplitIfLarge(slot->id));
+    }
+  }
+  return absl::OkStatus();
+}
+
 absl::StatusOr<uint64_t> Background::Execute(const CompactionChoice& choice) {
   const ReadViewRef view = context_.state->view();
   const size_t index = view->version()->SlotIndexById(choice.slot_id);
   if (index == view->version()->slots().size()) {
     return absl::InternalError("compaction of a slot that is gone");
   }
-  if (choice.merge_l0 || choice.runs_to_merge > 0) {
-    return Merge(*view, *view->version()->slots()[index], choice);
-  }
-  uint64_t slices = 0;
-  NORI_RETURN_IF_ERROR(context_.state->Edit(
-      [&](const ManifestState& state) -> absl::StatusOr<VersionEdit> {
-        VersionEdit edit;
-        const size_t now = state.version->SlotIndexById(choice.slot_id);
-        if (auto change = AdoptL0(*state.version, now)) {
-          slices = change->adoptions.size();
-          edit.Add(std::move(*change));
-        }
-        return edit;
-      },
-      /*layers_flushed=*/0));
-  context_.metrics->adoptions.Add();
-  Record(EventKind::kAdoption, choice.slot_id, 0, 0, 0,
-         static_cast<double>(slices), choice.reason);
-  return 0;
+  assert(choice.merge_l0 || choice.runs_to_merge > 0);
+  return Merge(*view, *view->version()->slots()[index], choice);
 }
 
 absl::StatusOr<uint64_t> Background::Merge(const ReadView& view,
@@ -340,104 +228,6 @@ absl::StatusOr<MergeResult> Background::MergeRuns(
   return status;
 }
 
-void Background::MeasureCosts() {
-  const Metrics& metrics = *context_.metrics;
-  CostTotals totals;
-  totals.filter_negatives = metrics.filter_negatives.Value();
-  totals.filter_false_positives = metrics.filter_false_positives.Value();
-  totals.blocks_read = metrics.blocks_read.Value();
-  totals.blocks_missed = metrics.blocks_missed.Value();
-  totals.get_hits = metrics.get_hits.Value();
-  totals.gets = metrics.gets.Value();
-  totals.merge_bytes = merge_bytes_;
-  totals.merge_micros = merge_micros_;
-  absl::MutexLock lock(&mutex_);
-  cost_meter_.Observe(totals, options_.clock->NowMicros(),
-                      options_.heat_half_life_s);
-}
-
-void Background::LearnOverlap(uint64_t slot_id, const std::vector<Run>& runs,
-                              const MergeResult& result) {
-  // What a snapshot kept would look like no overlap.
-  if (!context_.snapshots->Held().empty()) return;
-  uint64_t largest = 0;
-  for (const Run& run : runs) largest = std::max(largest, run.entries());
-  if (result.entries_in < largest + kEnoughEntries) return;
-  const double overlap = std::min(
-      1.0, static_cast<double>(result.entries_in - result.entries_out) /
-               static_cast<double>(result.entries_in - largest));
-  absl::MutexLock lock(&mutex_);
-  std::optional<double>& known = guards_[slot_id].overlap;
-  known = known.has_value() ? (*known + overlap) / 2 : overlap;
-  overlap_ = (overlap_ + overlap) / 2;
-}
-
-FilterBudget Background::Filters(const ReadView& view) {
-  const std::vector<SlotHeat::Rates> rates = context_.state->RatesOf(view);
-  double absent = 0;
-  {
-    absl::MutexLock lock(&mutex_);
-    absent = cost_meter_.costs().absent_keys;
-  }
-  double reads = 0;
-  std::vector<FilterLoad> loads;
-  const std::vector<SlotRef>& slots = view.version()->slots();
-  for (size_t i = 0; i < slots.size(); ++i) {
-    reads += rates[i].reads;
-    for (const Run& run : slots[i]->runs) {
-      const bool oldest = &run == &slots[i]->runs.back();
-      loads.push_back({static_cast<double>(run.entries()),
-                       rates[i].reads * (oldest ? absent : 1)});
-    }
-  }
-  for (const L0Table& l0 : view.version()->l0()) {
-    loads.push_back({static_cast<double>(l0.table->meta.entries), reads});
-  }
-  return FilterBudget(std::move(loads), options_.filter_bits_per_key);
-}
-
-double Background::FlushFilterBits(const Memtable& memtable) {
-  const ReadViewRef view = context_.state->view();
-  double reads = 0;
-  for (const auto& rate : context_.state->RatesOf(*view)) reads += rate.reads;
-  return Filters(*view).BitsFor(
-      {static_cast<double>(memtable.entry_count()), reads});
-}
-
-TableWriterOptions Background::WriterOptionsFor(const ReadView& view,
-                                                const Slot& slot,
-                                                const std::vector<Run>& runs,
-                                                bool bottommost) {
-  TableWriterOptions writer = TableStore::WriterOptions(options_);
-  const std::vector<SlotHeat::Rates> rates = context_.state->RatesOf(view);
-  const size_t index = view.version()->SlotIndexById(slot.id);
-  double sum = 0;
-  double peak = 0;
-  for (const auto& rate : rates) {
-    sum += rate.Weighted();
-    peak = std::max(peak, rate.Weighted());
-  }
-  const double heat = NormalisedHeat(
-      rates[index].Weighted(), sum / static_cast<double>(rates.size()), peak);
-  // Where nothing is used, nothing is known to be cold.
-  if (bottommost && sum > 0 && heat <= kColdHeat &&
-      options_.compression != Compression::kNone) {
-    writer.compression = options_.cold_compression;
-  }
-  double absent = 1;
-  if (bottommost) {
-    absl::MutexLock lock(&mutex_);
-    absent = cost_meter_.costs().absent_keys;
-  }
-  FilterLoad load;
-  for (const Run& run : runs) {
-    load.entries += static_cast<double>(run.entries());
-  }
-  load.probes = rates[index].reads * absent;
-  writer.filter_bits_per_key = Filters(view).BitsFor(load);
-  return writer;
-}
-
 absl::Status Background::AdjustMaxRuns() {
   struct NewLimit {
     uint64_t slot;
@@ -485,7 +275,7 @@ absl::Status Background::CompactRange(const KeyRange& range) {
   for (size_t i = first; i <= last; ++i) {
     const uint64_t id = version->slots()[i]->id;
     LockSlot(id);
-    const auto unlock = absl::MakeCleanup([&] { UnlockSlot(id); });
+    const auto unlock = absl::MakeCleanup([&] { UnlockSlots({id}); });
     const VersionRef now = context_.state->view()->version();
     const size_t index = now->SlotIndexById(id);
     // Split or joined meanwhile: what it became was compacted for that.

@@ -83,7 +83,7 @@ absl::Status Background::SplitLargeSlots() {
   for (const SlotRef& slot : view->version()->slots()) {
     if (slot->bytes() <= target) continue;
     if (!TryLockSlots({slot->id})) continue;
-    const auto unlock = absl::MakeCleanup([&] { UnlockSlot(slot->id); });
+    const auto unlock = absl::MakeCleanup([&] { UnlockSlots({slot->id}); });
     NORI_RETURN_IF_ERROR(SplitIfLarge(slot->id));
     if (++edits == kEditsPerCall) break;
   }
@@ -119,7 +119,7 @@ absl::Status Background::SplitUnevenSlots() {
       state.looked = now;
     }
     if (!TryLockSlots({slot.id})) continue;
-    const auto unlock = absl::MakeCleanup([&] { UnlockSlot(slot.id); });
+    const auto unlock = absl::MakeCleanup([&] { UnlockSlots({slot.id}); });
     const VersionRef version = context_.state->view()->version();
     const size_t index = version->SlotIndexById(slot.id);
     if (index == version->slots().size()) continue;
@@ -228,9 +228,7 @@ absl::Status Background::JoinColdSlots() {
       ids = {version.slots()[*first]->id, version.slots()[*first + 1]->id};
       busy_.insert(ids.begin(), ids.end());
     }
-    const auto unlock = absl::MakeCleanup([&] {
-      for (uint64_t id : ids) UnlockSlot(id);
-    });
+    const auto unlock = absl::MakeCleanup([&] { UnlockSlots(ids); });
     NORI_ASSIGN_OR_RETURN(const bool joined, ApplyJoin(ids));
     if (!joined) return absl::OkStatus();
   }
@@ -300,9 +298,7 @@ absl::Status Background::AddGuards(const KeyRange& range) {
     }
     std::sort(locked.begin(), locked.end());
     for (uint64_t id : locked) LockSlot(id);
-    const auto unlock = absl::MakeCleanup([&] {
-      for (uint64_t id : locked) UnlockSlot(id);
-    });
+    const auto unlock = absl::MakeCleanup([&] { UnlockSlots(locked); });
     const VersionRef now = context_.state->view()->version();
     const bool same =
         std::all_of(keys.begin(), keys.end(), [&](const std::string& key) {

@@ -112,6 +112,21 @@ TEST(Picker, DisjointL0IsAdoptedInsteadOfMerged) {
   EXPECT_FALSE(choice->merge_l0);
 }
 
+TEST(Picker, AllAdoptionsThatAreDueComeAtOnce) {
+  std::vector<SlotView> slots = {Slot(1, 8, {1, 1, 1, 1}, {64}),
+                                 Slot(2, 8, {1, 1}, {64}), Slot(3, 8, {}, {64}),
+                                 Slot(4, 8, {1}, {64})};
+  slots[3].busy = true;
+  std::vector<uint64_t> ids;
+  for (const CompactionChoice& choice :
+       Make("bandit")->PickAdoptions(slots, PressureZone::kGreen)) {
+    EXPECT_EQ(choice.runs_to_merge, 0);
+    EXPECT_FALSE(choice.merge_l0);
+    ids.push_back(choice.slot_id);
+  }
+  EXPECT_EQ(ids, (std::vector<uint64_t>{1, 2}));
+}
+
 TEST(Picker, TombstonesAreMergedToTheBottomOnce) {
   SlotView slot = Slot(1, 4, {}, {1, 50});
   slot.deletions = 30000;
