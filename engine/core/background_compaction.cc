@@ -270,26 +270,27 @@ absl::Status Background::AdjustMaxRuns() {
 }
 
 absl::Status Background::CompactRange(const KeyRange& range) {
-  const VersionRef version = context_.state->view()->version();
-  const auto [first, last] = version->SlotRangeFor(range);
-  for (size_t i = first; i <= last; ++i) {
-    const uint64_t id = version->slots()[i]->id;
+  // Guards may move meanwhile, so the next slot is looked up by its key.
+  std::string begin = range.begin;
+  while (true) {
+    const VersionRef version = context_.state->view()->version();
+    const uint64_t id = version->slots()[version->SlotIndex(begin)]->id;
     LockSlot(id);
     const auto unlock = absl::MakeCleanup([&] { UnlockSlots({id}); });
     const VersionRef now = context_.state->view()->version();
     const size_t index = now->SlotIndexById(id);
-    // Split or joined meanwhile: what it became was compacted for that.
     if (index == now->slots().size()) continue;
+    const Slot& slot = *now->slots()[index];
     CompactionChoice choice;
     choice.slot_id = id;
-    choice.runs_to_merge = static_cast<int>(now->slots()[index]->runs.size());
+    choice.runs_to_merge = static_cast<int>(slot.runs.size());
     choice.reason = "manual";
-    if (choice.runs_to_merge == 0 &&
-        now->L0RunsIn(now->slots()[index]->range).empty()) {
-      continue;
+    if (choice.runs_to_merge > 0 || !now->L0RunsIn(slot.range).empty()) {
+      NORI_RETURN_IF_ERROR(Execute(choice).status());
+      NORI_RETURN_IF_ERROR(SplitIfLarge(id));
     }
-    NORI_RETURN_IF_ERROR(Execute(choice).status());
-    NORI_RETURN_IF_ERROR(SplitIfLarge(id));
+    begin = slot.range.end;
+    if (begin.empty() || (!range.end.empty() && begin >= range.end)) break;
   }
   context_.controller->Update();
   return absl::OkStatus();

@@ -205,13 +205,15 @@ bool Background::MayJoin(const Slot& slot, const SlotHeat::Rates& rates,
 
 absl::Status Background::JoinColdSlots() {
   for (int edits = 0; edits < kEditsPerCall; ++edits) {
-    const uint64_t now = options_.clock->NowMicros();
-    const ReadViewRef view = context_.state->view();
-    const Version& version = *view->version();
-    const GuardLoad load = LoadOf(*view);
     std::vector<uint64_t> ids;
     {
+      // The view is taken under the lock: a slot that is in it and not busy is
+      // still as the view has it.
       absl::MutexLock lock(&mutex_);
+      const uint64_t now = options_.clock->NowMicros();
+      const ReadViewRef view = context_.state->view();
+      const Version& version = *view->version();
+      const GuardLoad load = LoadOf(*view);
       JoinLimits limits;
       limits.max_bytes = load.target_bytes / kJoinPart;
       // The live rates decide, not what was persisted.

@@ -185,7 +185,7 @@ TEST_F(EngineSlots, SpaceStaysNearTheLiveBytesUnderOverwrites) {
     NORI_ASSERT_OK(engine_->CompactRange({}));
     const uint64_t live = engine_->GetStats().table_bytes;
     uint64_t highest = 0;
-    for (int round = 0; round < 300; ++round) {
+    for (int round = 0; round < 120; ++round) {
       for (int i = 0; i < 200; ++i) {
         WriteBatch batch;
         batch.Put(Key(random_.Uniform(keys)), std::string(100, 'b'));
