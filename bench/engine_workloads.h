@@ -7,25 +7,15 @@
 #include <cstdint>
 #include <functional>
 #include <memory>
-#include <set>
 #include <string>
 #include <vector>
 
+#include "bench/command_line.h"
 #include "bench/keys.h"
 #include "bench/report.h"
 #include "bench/store.h"
 
 namespace nori::bench {
-
-struct WorkloadOptions {
-  uint32_t rows = 0;
-  uint32_t batch_rows = 1000;
-  size_t reads = 0;    // lookups of a get or mixed phase; 0: rows / 4
-  double seconds = 3;  // of the phases that are bounded by time
-  uint64_t seed = 0;
-  bool statistics = false;  // print the store's own after each phase
-  std::set<std::string> selected;
-};
 
 // Names of the phases, in the order they run.
 const std::vector<std::string>& WorkloadNames();

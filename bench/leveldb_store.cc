@@ -1,5 +1,4 @@
-#include "bench/measure.h"
-#include "bench/store.h"
+#include "bench/slice_store.h"
 #include "leveldb/cache.h"
 #include "leveldb/db.h"
 #include "leveldb/filter_policy.h"
@@ -9,13 +8,26 @@
 namespace nori::bench {
 namespace {
 
-void Check(const leveldb::Status& status) {
-  if (!status.ok()) Fail("LevelDB: " + status.ToString());
-}
+struct LevelDbApi {
+  using DB = leveldb::DB;
+  using WriteBatch = leveldb::WriteBatch;
+  using WriteOptions = leveldb::WriteOptions;
+  using ReadOptions = leveldb::ReadOptions;
+  using Iterator = leveldb::Iterator;
+  using Slice = leveldb::Slice;
+  using Status = leveldb::Status;
+  static constexpr const char* kName = "LevelDB";
 
-leveldb::Slice ToSlice(std::string_view s) { return {s.data(), s.size()}; }
+  static Status Get(DB* db, const ReadOptions& options, Slice key,
+                    size_t* value_bytes) {
+    thread_local std::string value;
+    const Status status = db->Get(options, key, &value);
+    if (status.ok()) *value_bytes = value.size();
+    return status;
+  }
+};
 
-class LevelDbStore final : public Store {
+class LevelDbStore final : public SliceStore<LevelDbApi> {
  public:
   explicit LevelDbStore(const StoreOptions& options)
       : directory_(options.directory),
@@ -29,40 +41,8 @@ class LevelDbStore final : public Store {
                                             : leveldb::kNoCompression;
     Open();
   }
-
-  void Write(std::span<const KeyValue> rows, bool durable) override {
-    thread_local leveldb::WriteBatch batch;
-    batch.Clear();
-    for (const KeyValue& row : rows) {
-      batch.Put(ToSlice(row.key), ToSlice(row.value));
-    }
-    leveldb::WriteOptions options;
-    options.sync = durable;
-    Check(db_->Write(options, &batch));
-  }
-
-  bool Get(std::string_view key, uint64_t* bytes) override {
-    thread_local std::string value;
-    const leveldb::Status status =
-        db_->Get(read_options_, ToSlice(key), &value);
-    if (status.IsNotFound()) return false;
-    Check(status);
-    *bytes += value.size();
-    return true;
-  }
-
-  uint64_t Scan(std::string_view from, uint64_t limit,
-                uint64_t* bytes) override {
-    const std::unique_ptr<leveldb::Iterator> it(
-        db_->NewIterator(read_options_));
-    uint64_t rows = 0;
-    for (it->Seek(ToSlice(from)); it->Valid() && rows < limit; ++rows) {
-      *bytes += it->key().size() + it->value().size();
-      if (rows + 1 < limit) it->Next();
-    }
-    Check(it->status());
-    return rows;
-  }
+  // Before the cache and the filter, which it uses.
+  ~LevelDbStore() override { db_.reset(); }
 
   // LevelDB does not tell whether it works in the background.
   void Settle() override { WaitUntilStill(directory_); }
@@ -90,8 +70,6 @@ class LevelDbStore final : public Store {
   const std::unique_ptr<leveldb::Cache> cache_;
   const std::unique_ptr<const leveldb::FilterPolicy> filter_;
   leveldb::Options options_;
-  const leveldb::ReadOptions read_options_;
-  std::unique_ptr<leveldb::DB> db_;
 };
 
 }  // namespace

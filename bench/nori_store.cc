@@ -1,3 +1,5 @@
+#include <map>
+
 #include "bench/measure.h"
 #include "bench/store.h"
 #include "engine/engine.h"
@@ -18,6 +20,13 @@ class NoriStore final : public Store {
     engine_options.filter_bits_per_key = options.filter_bits_per_key;
     engine_options.compression =
         options.compress ? Compression::kLz4 : Compression::kNone;
+    if (options.scale_with_write_buffer) {
+      engine_options.slot_bytes = options.write_buffer_bytes;
+      engine_options.table_bytes = options.write_buffer_bytes / 4;
+    }
+    for (const auto& [name, value] : options.nori_options) {
+      Check(SetOption(&engine_options, name, value));
+    }
     auto engine = Engine::Open(engine_options, options.directory);
     Check(engine.status());
     engine_ = *std::move(engine);
@@ -28,9 +37,14 @@ class NoriStore final : public Store {
     thread_local WriteBatch batch;
     batch.Clear();
     for (const KeyValue& row : rows) batch.Put(row.key, row.value);
-    WriteOptions options;
-    options.durability = durable ? Durability::kSync : Durability::kPeriodic;
-    Check(engine_->Write(options, batch));
+    Commit(durable, batch);
+  }
+
+  void Delete(std::span<const std::string_view> keys) override {
+    thread_local WriteBatch batch;
+    batch.Clear();
+    for (const std::string_view key : keys) batch.Delete(key);
+    Commit(false, batch);
   }
 
   bool Get(std::string_view key, uint64_t* bytes) override {
@@ -73,7 +87,28 @@ class NoriStore final : public Store {
     return text;
   }
 
+  StoreCounters Counters() override {
+    std::map<std::string, uint64_t> counters;
+    for (auto& [name, value] : engine_->GetStats().counters) {
+      counters[name] = value;
+    }
+    StoreCounters result;
+    result.table_bytes_written = counters.at("flush_bytes_written") +
+                                 counters.at("compaction_bytes_written") +
+                                 counters.at("spilled_bytes");
+    result.filters_asked = counters.at("filter_checks");
+    result.tables_read = result.filters_asked - counters.at("filter_negatives");
+    result.blocks_read = counters.at("blocks_read");
+    return result;
+  }
+
  private:
+  void Commit(bool durable, const WriteBatch& batch) {
+    WriteOptions options;
+    options.durability = durable ? Durability::kSync : Durability::kPeriodic;
+    Check(engine_->Write(options, batch));
+  }
+
   const ReadOptions read_options_;
   std::unique_ptr<Engine> engine_;
 };

@@ -16,9 +16,8 @@ const std::vector<std::string>& SqlWorkloadNames() {
   return *names;
 }
 
-SqlRun::SqlRun(const SqlWorkloadOptions& options, TableKind kind,
-               std::string name, const SqlTableOptions& table_options,
-               Report* report)
+SqlRun::SqlRun(const WorkloadOptions& options, TableKind kind, std::string name,
+               const SqlTableOptions& table_options, Report* report)
     : options_(options),
       kind_(kind),
       name_(std::move(name)),

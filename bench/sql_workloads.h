@@ -6,23 +6,15 @@
 #include <cstdint>
 #include <functional>
 #include <memory>
-#include <set>
 #include <string>
 #include <vector>
 
+#include "bench/command_line.h"
 #include "bench/keys.h"
 #include "bench/report.h"
 #include "bench/sql_table.h"
 
 namespace nori::bench {
-
-struct SqlWorkloadOptions {
-  uint32_t rows = 0;
-  uint32_t batch_rows = 1000;
-  double seconds = 3;  // of the phases that are bounded by time
-  uint64_t seed = 0;
-  std::set<std::string> selected;
-};
 
 // Names of the phases, in the order they run.
 const std::vector<std::string>& SqlWorkloadNames();
@@ -31,7 +23,7 @@ const std::vector<std::string>& SqlWorkloadNames();
 // database of its own; the others share one that is loaded in random order.
 class SqlRun {
  public:
-  SqlRun(const SqlWorkloadOptions& options, TableKind kind, std::string name,
+  SqlRun(const WorkloadOptions& options, TableKind kind, std::string name,
          const SqlTableOptions& table_options, Report* report);
   void Run();
 
@@ -56,7 +48,7 @@ class SqlRun {
   void Result(const std::string& name, double value, bool lower_is_better);
   void Phase(const std::string& name, const std::function<void()>& body);
 
-  const SqlWorkloadOptions options_;
+  const WorkloadOptions options_;
   const TableKind kind_;
   const std::string name_;
   const SqlTableOptions table_options_;

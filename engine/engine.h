@@ -8,11 +8,11 @@
 // WriteBatch are not. Ownership: iterators, snapshots and transactions keep
 // what they read alive, but must be destroyed before the engine.
 //
-// Errors (absl::Status): kInvalidArgument bad option or key too long;
-// kUnavailable somebody else holds the engine or the writer's turn, or the
-// engine is over its limits: try again later; kAborted the snapshot is no
-// longer the newest; kResourceExhausted the disk is full; kDataLoss damage on
-// disk; kInternal the device failed; kFailedPrecondition the engine refuses
+// Errors (absl::Status): kInvalidArgument bad option; kOutOfRange key or value
+// too large; kUnavailable somebody else holds the engine or the writer's turn,
+// or the engine is over its limits: try again later; kAborted the snapshot is
+// no longer the newest; kResourceExhausted the disk is full; kDataLoss damage
+// on disk; kInternal the device failed; kFailedPrecondition the engine refuses
 // writes after an earlier failure, which the message names; kNotFound and
 // kPermissionDenied for files that are not there or may not be used.
 
@@ -177,6 +177,11 @@ struct SlotInfo {
   uint64_t entries = 0;
   uint64_t reads = 0, writes = 0, scans = 0;
   uint64_t last_compaction_micros = 0;
+  uint64_t l0_bytes = 0;          // of L0 tables, inside the slot
+  uint64_t oldest_run_bytes = 0;  // where every key has at most one version
+  // Since the engine was opened: keys and values that flushes brought here,
+  // bytes of tables that they took, and bytes of tables that merges wrote.
+  uint64_t user_bytes = 0, flushed_bytes = 0, merged_bytes = 0;
 };
 
 struct TableInfo {
@@ -208,11 +213,23 @@ struct CheckpointResult {
   uint64_t files_linked = 0, files_copied = 0, bytes = 0;
 };
 
+// What the engine has to know of its host database. An engine that this does
+// not fit is refused with kFailedPrecondition before anything is changed.
 struct OpenContext {
-  // Called at most once, only if the log holds mixed transactions that the
-  // engine cannot decide alone: gives the host's last mixed transaction. Absent
-  // where it is needed: kFailedPrecondition.
+  // The identity that the engine must have; empty: any.
+  std::string identity;
+  // Gives the host's last mixed transaction. Called at most once, and only if
+  // the log holds mixed transactions that the engine cannot decide alone, or if
+  // its tables hold one above `known_mixed`. Absent where it is needed:
+  // kFailedPrecondition. Not called after Open.
   std::function<absl::StatusOr<uint64_t>()> host_mixed_number;
+  // A mixed transaction that the host is known to have, or one before it.
+  uint64_t known_mixed = 0;
+  // Makes every mixed transaction that the host has committed durable there.
+  // Called before one reaches a table or a checkpoint, which can take none
+  // back; an error puts that off. From any thread, as long as the engine lives;
+  // must not call the engine. Absent: the host's commits are always durable.
+  std::function<absl::Status()> sync_host;
 };
 
 class Engine {
@@ -273,6 +290,12 @@ class Engine {
   // kManual only: runs up to `max_steps` pieces of background work in the
   // caller; returns how many there were.
   virtual absl::StatusOr<int> RunBackgroundWork(int max_steps) = 0;
+
+  // Everything in `range` is deleted by the commits so far, and nothing will be
+  // written there again. Gives its files back without reading them, once the
+  // deletion is flushed and no snapshot is older, and lets its guards go. A
+  // hint that is forgotten when the engine closes: compaction removes the rest.
+  virtual void DropRange(const KeyRange& range) = 0;
 
   // Makes guards at begin and end of `range`, so that no slot straddles them.
   virtual absl::Status AddGuards(const KeyRange& range) = 0;

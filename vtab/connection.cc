@@ -62,6 +62,16 @@ std::shared_ptr<Database> Connection::GetDatabase(const std::string& schema) {
   return database;
 }
 
+void Connection::HoldInTransaction(std::shared_ptr<Database> database) {
+  in_transaction_.push_back(std::move(database));
+}
+
+void Connection::TransactionEnded(Database* database) {
+  std::erase_if(in_transaction_, [database](const auto& held) {
+    return held.get() == database;
+  });
+}
+
 std::vector<std::shared_ptr<Database>> Connection::Databases() {
   std::vector<std::shared_ptr<Database>> all;
   for (auto& [name, known] : databases_) {

@@ -34,6 +34,10 @@ class Connection {
   // The state of one schema, made at first use. Lives as long as somebody holds
   // it; for a database in memory as long as the connection.
   std::shared_ptr<Database> GetDatabase(const std::string& schema);
+  // Keeps a database that has a transaction: its last table may be dropped in
+  // it, and the end of it must still be told.
+  void HoldInTransaction(std::shared_ptr<Database> database);
+  void TransactionEnded(Database* database);
   // Every one that lives.
   std::vector<std::shared_ptr<Database>> Databases();
 
@@ -65,6 +69,7 @@ class Connection {
   sqlite3* const db_;
   std::map<std::string, std::weak_ptr<Database>> databases_;
   std::map<std::string, std::shared_ptr<Database>> in_memory_;
+  std::vector<std::shared_ptr<Database>> in_transaction_;
   int guard_tables_ = 0;
   bool guard_enlisted_ = false;
   bool making_guard_ = false;

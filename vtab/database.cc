@@ -1,14 +1,14 @@
 #include "vtab/database.h"
 
-#include <unistd.h>
-
 #include <algorithm>
+#include <string_view>
 #include <utility>
 
 #include "absl/strings/str_cat.h"
 #include "engine/format/status_macros.h"
 #include "vtab/error_map.h"
 #include "vtab/key_codec.h"
+#include "vtab/process.h"
 #include "vtab/text.h"
 #include "vtab/virtual_table.h"
 
@@ -17,7 +17,14 @@ namespace {
 
 std::string PathOf(sqlite3* db, const std::string& schema) {
   const char* path = sqlite3_db_filename(db, schema.c_str());
-  return path == nullptr ? "" : path;
+  if (path == nullptr) return "";
+  // memdb takes a name for its databases in memory, which is none of a file.
+  char* vfs = nullptr;
+  sqlite3_file_control(db, schema.c_str(), SQLITE_FCNTL_VFSNAME, &vfs);
+  const bool in_memory =
+      vfs != nullptr && std::string_view(vfs).starts_with("memdb(");
+  sqlite3_free(vfs);
+  return in_memory ? "" : path;
 }
 
 uint64_t RandomSeed() {
@@ -32,11 +39,11 @@ Database::Database(Connection* connection, std::string schema)
     : connection_(connection),
       schema_(std::move(schema)),
       path_(PathOf(connection->db(), schema_)),
-      owner_(getpid()),
+      owner_(CurrentProcess()),
       state_table_(connection->db(), schema_) {}
 
 Database::~Database() {
-  if (getpid() != owner_) AbandonTransaction();
+  if (CurrentProcess() != owner_) AbandonTransaction();
 }
 
 void Database::AbandonTransaction() {
@@ -49,7 +56,7 @@ bool Database::StillAttached() const {
 }
 
 absl::Status Database::CheckProcess() const {
-  if (getpid() == owner_) return absl::OkStatus();
+  if (CurrentProcess() == owner_) return absl::OkStatus();
   return SqliteError(
       SQLITE_MISUSE,
       "this connection was opened before a fork; open a new one in the child");
@@ -84,6 +91,9 @@ absl::Status Database::OpenFile(const DatabaseState& own) {
   EngineRegistry::OpenRequest request;
   request.options.seed = RandomSeed();
   request.directory = EngineDirectory();
+  request.database = path_;
+  request.context.identity = own.identity;
+  request.context.known_mixed = own.last_mixed;
   // This connection's view may be older than the newest commit, and what the
   // engine is told here decides what it keeps.
   request.context.host_mixed_number = [this,
@@ -96,26 +106,23 @@ absl::Status Database::OpenFile(const DatabaseState& own) {
     if (EqualsIgnoreCase(mode, "exclusive")) return own.last_mixed;
     return newest.status();
   };
-  NORI_ASSIGN_OR_RETURN(SharedEngineRef shared,
-                        EngineRegistry::Instance().Open(request));
-  if (shared->engine()->identity() != own.identity) {
+  absl::StatusOr<SharedEngineRef> shared =
+      EngineRegistry::Instance().Open(request);
+  if (absl::IsFailedPrecondition(shared.status())) {
     return absl::FailedPreconditionError(absl::StrCat(
-        "the directory ", request.directory,
-        " belongs to another database; put back the one that belongs to ",
-        path_, ", or DROP the tables"));
+        shared.status().message(), "; put back the directory and the file ",
+        path_, " of the same time, or DROP the tables"));
   }
-  const uint64_t flushed = shared->engine()->FlushedMixed();
-  if (flushed > own.last_mixed) {
-    NORI_ASSIGN_OR_RETURN(const uint64_t newest,
-                          request.context.host_mixed_number());
-    if (flushed > newest) {
-      return absl::FailedPreconditionError(absl::StrCat(
-          "the database file ", path_, " is older (transaction ", newest,
-          ") than its directory ", request.directory, " (transaction ", flushed,
-          "); put back the two from the same time"));
-    }
+  NORI_RETURN_IF_ERROR(shared.status());
+  // One that was open already was opened for another file.
+  if ((*shared)->engine()->identity() != own.identity) {
+    return absl::FailedPreconditionError(
+        absl::StrCat("the directory ", request.directory,
+                     " is in use by another database; put back the one that "
+                     "belongs to ",
+                     path_, ", or DROP the tables"));
   }
-  shared_ = std::move(shared);
+  shared_ = *std::move(shared);
   return absl::OkStatus();
 }
 
@@ -152,6 +159,7 @@ absl::Status Database::CreateEngine(
     EngineRegistry::OpenRequest request;
     request.options = std::move(options);
     request.directory = EngineDirectory();
+    request.database = path_;
     request.create = true;
     NORI_ASSIGN_OR_RETURN(shared_, registry.Open(request));
   }
@@ -163,8 +171,9 @@ absl::Status Database::EnsureOpenForCreate(
   NORI_RETURN_IF_ERROR(CheckProcess());
   NORI_ASSIGN_OR_RETURN(const bool exists, state_table_.Exists());
   if (exists) {
-    NORI_RETURN_IF_ERROR(EnsureOpen());
-    return CheckOptions(options);
+    const absl::Status opened = EnsureOpen();
+    if (opened.ok()) return CheckOptions(options);
+    return StartAnew(options, opened);
   }
   // An engine without nori_state is left from a CREATE that was rolled back, or
   // from a database in memory that is gone. In the transaction of that CREATE
@@ -178,6 +187,24 @@ absl::Status Database::EnsureOpenForCreate(
   DatabaseState state;
   state.identity = engine()->identity();
   NORI_RETURN_IF_ERROR(state_table_.Create(state));
+  identity_checked_ = true;
+  return absl::OkStatus();
+}
+
+absl::Status Database::StartAnew(
+    const std::map<std::string, std::string>& options,
+    const absl::Status& reason) {
+  // Only where no table is left that could have rows in the lost engine.
+  if (!absl::IsNotFound(reason) && !absl::IsFailedPrecondition(reason)) {
+    return reason;
+  }
+  NORI_ASSIGN_OR_RETURN(const auto left, state_table_.ListTables());
+  if (!left.empty() || transaction_ != nullptr) return reason;
+  NORI_ASSIGN_OR_RETURN(DatabaseState state, state_table_.Read());
+  shared_.reset();
+  NORI_RETURN_IF_ERROR(CreateEngine(options));
+  state.identity = engine()->identity();
+  NORI_RETURN_IF_ERROR(state_table_.Reset(state));
   identity_checked_ = true;
   return absl::OkStatus();
 }
@@ -217,6 +244,7 @@ absl::Status Database::DropTable(const std::string& name) {
     NORI_RETURN_IF_ERROR(
         transaction_->DeleteRange(begin, PrefixSuccessor(begin)));
     SetMaxRowid(*id, std::nullopt);
+    dropped_tables_.emplace_back(*id, transaction_->Mark());
   }
   return state_table_.RemoveTable(*id);
 }

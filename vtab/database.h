@@ -27,7 +27,7 @@ struct VirtualTable;
 
 // Not thread-safe, as Connection. Held by the schema's virtual tables and by
 // their cursors.
-class Database {
+class Database : public std::enable_shared_from_this<Database> {
  public:
   // `connection` outlives it.
   Database(Connection* connection, std::string schema);
@@ -105,10 +105,15 @@ class Database {
   absl::Status FindInMemory(const DatabaseState& own);
   absl::Status OpenFile(const DatabaseState& own);
   absl::Status CreateEngine(const std::map<std::string, std::string>& options);
+  // A new engine for a schema whose own cannot be opened for `reason` and that
+  // has no nori table; else that reason.
+  absl::Status StartAnew(const std::map<std::string, std::string>& options,
+                         const absl::Status& reason);
   absl::Status CheckOptions(
       const std::map<std::string, std::string>& options) const;
   absl::StatusOr<SnapshotRef> TakeSnapshot(bool in_transaction);
-  absl::Status SyncHostLog();
+  // The last mixed transaction in the host's view that is being read.
+  absl::StatusOr<uint64_t> HostMixed();
   absl::Status ReadCommitSettings();
   absl::StatusOr<std::unique_ptr<Transaction>> BeginEngineTransaction();
   absl::Status PrepareMixed();
@@ -131,6 +136,7 @@ class Database {
   std::unique_ptr<Transaction> transaction_;
   Durability durability_ = Durability::kSync;
   bool host_has_log_ = false;  // journal_mode=WAL
+  bool host_syncs_ = false;    // its COMMIT returns when all of it is durable
   bool autocommit_ = false;
   bool schema_changed_ = false;  // a CREATE, DROP or RENAME took part
   bool prepared_ = false;        // nothing has changed since the last Prepare
@@ -142,12 +148,18 @@ class Database {
   // Savepoint number to mark; absent value: the transaction had not begun.
   std::map<int, std::optional<uint64_t>> marks_;
   std::vector<uint64_t> created_tables_;
+  // Id and the mark after the deletion of its rows.
+  std::vector<std::pair<uint64_t, uint64_t>> dropped_tables_;
   absl::flat_hash_map<uint64_t, std::optional<int64_t>> max_rowids_;
 
   // Reading.
   SnapshotRef view_;
   ViewScope view_scope_ = ViewScope::kNone;
   int open_cursors_ = 0;
+  // What HostMixed read, and the host's version that it was in.
+  uint64_t host_mixed_ = 0;
+  unsigned int host_mixed_version_ = 0;
+  bool host_mixed_known_ = false;
 };
 
 }  // namespace nori

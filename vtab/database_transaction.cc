@@ -14,6 +14,7 @@ namespace nori {
 absl::Status Database::ReadCommitSettings() {
   durability_ = Durability::kNone;
   host_has_log_ = false;
+  host_syncs_ = false;
   if (in_memory()) return absl::OkStatus();
   NORI_ASSIGN_OR_RETURN(const int64_t synchronous,
                         connection_->PragmaInteger(schema_, "synchronous"));
@@ -23,6 +24,8 @@ absl::Status Database::ReadCommitSettings() {
   NORI_ASSIGN_OR_RETURN(const std::string journal,
                         connection_->PragmaText(schema_, "journal_mode"));
   host_has_log_ = journal == "wal";
+  // In the other modes only EXTRA (3) waits for the journal's removal.
+  host_syncs_ = synchronous >= (host_has_log_ ? 2 : 3);
   return absl::OkStatus();
 }
 
@@ -50,6 +53,7 @@ absl::Status Database::Begin() {
   NORI_RETURN_IF_ERROR(ReadCommitSettings());
   NORI_ASSIGN_OR_RETURN(transaction_, BeginEngineTransaction());
   begin_mark_ = transaction_->Mark();
+  connection_->HoldInTransaction(shared_from_this());
   prepared_ = false;
   prepared_mixed_ = 0;
   return absl::OkStatus();
@@ -61,28 +65,12 @@ absl::StatusOr<Transaction*> Database::WriteTransaction() {
   return transaction_.get();
 }
 
-absl::Status Database::SyncHostLog() {
-  if (!host_has_log_ || durability_ != Durability::kSync ||
-      !shared_->host_log_unsynced.exchange(false)) {
-    return absl::OkStatus();
-  }
-  sqlite3_file* log = nullptr;
-  int rc = sqlite3_file_control(connection_->db(), schema_.c_str(),
-                                SQLITE_FCNTL_JOURNAL_POINTER, &log);
-  if (rc == SQLITE_OK && log != nullptr && log->pMethods != nullptr) {
-    rc = log->pMethods->xSync(log, SQLITE_SYNC_NORMAL);
-  }
-  if (rc != SQLITE_OK) {
-    shared_->host_log_unsynced.store(true);
-    return SqliteError(rc, "syncing the database's write-ahead log");
-  }
-  return absl::OkStatus();
-}
-
 absl::Status Database::PrepareAlone() {
   // What is promised as durable here must not be taken back by a mixed
   // transaction before it that the host loses.
-  NORI_RETURN_IF_ERROR(SyncHostLog());
+  if (durability_ == Durability::kSync) {
+    NORI_RETURN_IF_ERROR(shared_->host_log().Sync());
+  }
   // After this, a host with a write-ahead log has nothing left that can fail;
   // with a rollback journal it may still find another reader in its way.
   const PrepareMode mode = host_has_log_ ? PrepareMode::kCommitsUnlessAborted
@@ -94,8 +82,12 @@ absl::Status Database::PrepareMixed() {
   NORI_ASSIGN_OR_RETURN(const DatabaseState state, state_table_.Read());
   const uint64_t number = std::max(state.last_mixed, engine()->LastMixed()) + 1;
   NORI_RETURN_IF_ERROR(state_table_.WriteLastMixed(number));
-  NORI_RETURN_IF_ERROR(
-      transaction_->Prepare(PrepareMode::kHostDecides, number, durability_));
+  // Also where the host does not sync (NORMAL): its part can reach the disk at
+  // any moment after this, and cannot be taken back.
+  NORI_RETURN_IF_ERROR(transaction_->Prepare(PrepareMode::kHostDecides, number,
+                                             durability_ == Durability::kNone
+                                                 ? Durability::kNone
+                                                 : Durability::kSync));
   shared_->mixed().Prepared(number, transaction_->base(), prepared_mixed_);
   prepared_mixed_ = number;
   return absl::OkStatus();
@@ -124,12 +116,15 @@ void Database::PublishMaxRowids() {
 }
 
 void Database::ForgetTransaction() {
+  // The caller holds this database by another reference.
+  connection_->TransactionEnded(this);
   transaction_.reset();
   schema_changed_ = false;
   prepared_ = false;
   prepared_mixed_ = 0;
   marks_.clear();
   created_tables_.clear();
+  dropped_tables_.clear();
   max_rowids_.clear();
   EndReadTransaction();
 }
@@ -146,14 +141,21 @@ absl::Status Database::Commit() {
   } else {
     // While the writer lock is still held.
     PublishMaxRowids();
-    if (prepared_mixed_ != 0 && host_has_log_ &&
-        durability_ != Durability::kSync) {
-      shared_->host_log_unsynced.store(true);
+    if (prepared_mixed_ != 0 && !host_syncs_) {
+      shared_->host_log().MarkUnsynced();
     }
     status = transaction_->Commit(durability_);
-    if (prepared_mixed_ != 0) shared_->mixed().Published(prepared_mixed_);
+    if (prepared_mixed_ != 0) {
+      shared_->mixed().Published(prepared_mixed_);
+      // FULL promises more than SQLite keeps without a write-ahead log.
+      if (durability_ == Durability::kSync) {
+        status.Update(shared_->host_log().Sync());
+      }
+    }
   }
   const std::vector<uint64_t> created = std::move(created_tables_);
+  const auto dropped = std::move(dropped_tables_);
+  if (!dropped.empty()) shared_->mixed().Dropped(prepared_mixed_);
   ForgetTransaction();
   // Only a hint to the engine, so a failure costs speed and nothing else.
   for (const uint64_t id : created) {
@@ -161,6 +163,14 @@ absl::Status Database::Commit() {
     EncodeIndexPrefix(id, /*index_id=*/0, &range.begin);
     range.end = PrefixSuccessor(range.begin);
     engine()->AddGuards(range).IgnoreError();
+  }
+  // Only what is really committed: an error may leave it to the next open.
+  if (!status.ok()) return status;
+  for (const auto& [id, mark] : dropped) {
+    KeyRange range;
+    EncodeIndexPrefix(id, /*index_id=*/0, &range.begin);
+    range.end = PrefixSuccessor(range.begin);
+    engine()->DropRange(range);
   }
   return status;
 }
@@ -202,18 +212,41 @@ absl::Status Database::RollbackTo(int number) {
   if (transaction_ == nullptr) return absl::OkStatus();
   prepared_ = false;
   for (auto& [table_id, rowid] : max_rowids_) rowid = std::nullopt;
-  return transaction_->RollbackTo(mark.value_or(begin_mark_));
+  const uint64_t target = mark.value_or(begin_mark_);
+  std::erase_if(dropped_tables_, [target](const auto& dropped) {
+    return dropped.second > target;
+  });
+  return transaction_->RollbackTo(target);
+}
+
+absl::StatusOr<uint64_t> Database::HostMixed() {
+  // The number belongs to a version of the file as long as this connection is
+  // not changing it. SQLite looks for a new version when it begins to read.
+  unsigned int version = 0;
+  const bool is_stable =
+      sqlite3_txn_state(connection_->db(), schema_.c_str()) ==
+          SQLITE_TXN_READ &&
+      sqlite3_file_control(connection_->db(), schema_.c_str(),
+                           SQLITE_FCNTL_DATA_VERSION, &version) == SQLITE_OK;
+  if (is_stable && host_mixed_known_ && version == host_mixed_version_) {
+    return host_mixed_;
+  }
+  NORI_ASSIGN_OR_RETURN(const DatabaseState state, state_table_.Read());
+  host_mixed_ = state.last_mixed;
+  host_mixed_version_ = version;
+  host_mixed_known_ = is_stable;
+  return host_mixed_;
 }
 
 absl::StatusOr<SnapshotRef> Database::TakeSnapshot(bool in_transaction) {
-  SnapshotRef newest = engine()->GetSnapshot();
-  // The order matters: no mixed transaction that began after the snapshot is in
-  // it.
-  if (in_memory() || (!in_transaction && shared_->mixed().Quiet())) {
-    return newest;
+  if (in_memory()) return engine()->GetSnapshot();
+  if (!in_transaction && shared_->mixed().Quiet()) {
+    SnapshotRef newest = engine()->GetSnapshot();
+    // Once more, for a mixed transaction that has just got into the snapshot.
+    if (shared_->mixed().Quiet()) return newest;
   }
-  NORI_ASSIGN_OR_RETURN(const DatabaseState state, state_table_.Read());
-  return shared_->mixed().StateFor(state.last_mixed, engine());
+  NORI_ASSIGN_OR_RETURN(const uint64_t host, HostMixed());
+  return shared_->mixed().StateFor(host, engine());
 }
 
 absl::StatusOr<SnapshotRef> Database::AcquireView() {

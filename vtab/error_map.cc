@@ -117,6 +117,8 @@ int SqliteCodeOfStatus(const absl::Status& status) {
                  : SQLITE_READONLY;
     case absl::StatusCode::kFailedPrecondition:
       return SQLITE_READONLY;
+    case absl::StatusCode::kOutOfRange:
+      return SQLITE_TOOBIG;
     default:
       return SQLITE_ERROR;
   }
@@ -131,8 +133,7 @@ int ReportMessage(sqlite3_vtab* table, int code, const std::string& message) {
   return code;
 }
 
-int ReportStatus(sqlite3_vtab* table, const absl::Status& status) {
-  if (status.ok()) return SQLITE_OK;
+int ReportError(sqlite3_vtab* table, const absl::Status& status) {
   return ReportMessage(table, SqliteCodeOfStatus(status),
                        absl::StrCat("nori: ", status.message()));
 }

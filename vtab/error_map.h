@@ -25,9 +25,13 @@ absl::Status StatusOfSqlite(sqlite3* db, int code, const char* what);
 // SQLite errors.
 int SqliteCodeOfStatus(const absl::Status& status);
 
-// Reports `status` as the result of a callback of `table` (may be null): sets
-// its error message and returns the code.
-int ReportStatus(sqlite3_vtab* table, const absl::Status& status);
+// Reports `status`, an error, as the result of a callback of `table` (may be
+// null): sets its error message and returns the code.
+int ReportError(sqlite3_vtab* table, const absl::Status& status);
+// As above, for any status; apart, since callbacks end in it for every row.
+inline int ReportStatus(sqlite3_vtab* table, const absl::Status& status) {
+  return status.ok() ? SQLITE_OK : ReportError(table, status);
+}
 // As above for a function's context.
 void ReportStatus(sqlite3_context* context, const absl::Status& status);
 

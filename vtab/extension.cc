@@ -1,5 +1,6 @@
 // The entry points of nori_lsm.so.
 
+#include "absl/base/call_once.h"
 #include "vtab/connection.h"
 #include "vtab/error_map.h"
 #include "vtab/introspection.h"
@@ -33,7 +34,9 @@ int RegisterInNewConnection(sqlite3* db, char**, const sqlite3_api_routines*) {
 }
 
 int Load(sqlite3* db, char** error, const sqlite3_api_routines* api) {
-  SQLITE_EXTENSION_INIT2(api);
+  // Only once: other threads are using it when a connection loads again.
+  static absl::once_flag once;
+  absl::call_once(once, [api] { SQLITE_EXTENSION_INIT2(api); });
   if (sqlite3_libversion_number() < kOldestSqlite) {
     *error = sqlite3_mprintf("nori needs SQLite 3.38 or newer, this is %s",
                              sqlite3_libversion());

@@ -9,6 +9,7 @@
 #include "vtab/error_map.h"
 #include "vtab/introspection.h"
 #include "vtab/key_codec.h"
+#include "vtab/metric_samples.h"
 #include "vtab/version.h"
 
 namespace nori {
@@ -62,11 +63,13 @@ void OnDatabase(sqlite3_context* context, int argc, sqlite3_value** argv,
 }
 
 absl::StatusOr<std::string> FlushDatabase(Database& database) {
+  database.shared().mixed().Tidy();
   NORI_RETURN_IF_ERROR(database.engine()->Flush());
   return "ok";
 }
 
 absl::StatusOr<std::string> CompactDatabase(Database& database) {
+  database.shared().mixed().Tidy();
   NORI_RETURN_IF_ERROR(database.engine()->Flush());
   NORI_RETURN_IF_ERROR(database.engine()->CompactRange({}));
   return "ok";
@@ -108,6 +111,11 @@ absl::StatusOr<std::string> VerifyDatabase(Database& database) {
                       unknown);
 }
 
+absl::StatusOr<std::string> MetricsOfDatabase(Database& database) {
+  return MetricsText(ListMetricSamples(database.engine()->GetStats()),
+                     database.schema());
+}
+
 void Flush(sqlite3_context* context, int argc, sqlite3_value** argv) noexcept {
   OnDatabase(context, argc, argv, FlushDatabase);
 }
@@ -121,6 +129,11 @@ void Verify(sqlite3_context* context, int argc, sqlite3_value** argv) noexcept {
   OnDatabase(context, argc, argv, VerifyDatabase);
 }
 
+void ShowMetricsText(sqlite3_context* context, int argc,
+                     sqlite3_value** argv) noexcept {
+  OnDatabase(context, argc, argv, MetricsOfDatabase);
+}
+
 }  // namespace
 
 int RegisterFunctions(sqlite3* db, Connection* connection) {
@@ -132,7 +145,8 @@ int RegisterFunctions(sqlite3* db, Connection* connection) {
   const std::pair<const char*, Function> functions[] = {
       {"nori_flush", Flush},
       {"nori_compact", Compact},
-      {"nori_verify", Verify}};
+      {"nori_verify", Verify},
+      {"nori_metrics_text", ShowMetricsText}};
   for (const auto& [name, function] : functions) {
     for (const int arguments : {0, 1}) {
       if (rc != SQLITE_OK) return rc;

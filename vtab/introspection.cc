@@ -14,6 +14,7 @@
 #include "vtab/database.h"
 #include "vtab/error_map.h"
 #include "vtab/key_codec.h"
+#include "vtab/metric_samples.h"
 #include "vtab/row.h"
 #include "vtab/virtual_table.h"
 
@@ -114,7 +115,9 @@ absl::StatusOr<Rows> ShowSlots(Database& database) {
                     int64_t{slot.max_runs}, int64_t{slot.l0_slices}, slot.heat,
                     Number(slot.bytes), Number(slot.entries),
                     Number(slot.reads), Number(slot.writes), Number(slot.scans),
-                    Number(slot.last_compaction_micros)});
+                    Number(slot.last_compaction_micros), Number(slot.l0_bytes),
+                    Number(slot.oldest_run_bytes), Number(slot.user_bytes),
+                    Number(slot.flushed_bytes), Number(slot.merged_bytes)});
   }
   return rows;
 }
@@ -135,26 +138,18 @@ absl::StatusOr<Rows> ShowSstables(Database& database) {
 }
 
 absl::StatusOr<Rows> ShowMetrics(Database& database) {
-  const EngineStats stats = database.engine()->GetStats();
-  Rows rows = {
-      {"memtable_bytes", Number(stats.memtable_bytes)},
-      {"immutable_memtables", int64_t{stats.immutable_memtables}},
-      {"l0_tables", int64_t{stats.l0_tables}},
-      {"slots", int64_t{stats.slots}},
-      {"runs", int64_t{stats.runs}},
-      {"table_bytes", Number(stats.table_bytes)},
-      {"log_bytes", Number(stats.log_bytes)},
-      {"manifest_bytes", Number(stats.manifest_bytes)},
-      {"cache_bytes", Number(stats.cache_bytes)},
-      {"index_bytes", Number(stats.index_bytes)},
-      {"cache_hits", Number(stats.cache_hits)},
-      {"cache_misses", Number(stats.cache_misses)},
-      {"last_sequence", Number(stats.last_sequence)},
-      {"pressure_score", stats.pressure_score},
-      {"pressure_zone", int64_t{stats.pressure_zone}},
-  };
-  for (const auto& [name, value] : stats.counters) {
-    rows.push_back({name, Number(value)});
+  Rows rows;
+  for (const MetricSample& sample :
+       ListMetricSamples(database.engine()->GetStats())) {
+    Cell value;
+    if (const auto* real = std::get_if<double>(&sample.value)) {
+      value = *real;
+    } else {
+      value = Number(std::get<uint64_t>(sample.value));
+    }
+    rows.push_back({std::string(sample.name), value,
+                    sample.counter ? "counter" : "gauge",
+                    std::string(sample.help)});
   }
   return rows;
 }
@@ -167,6 +162,16 @@ absl::StatusOr<Rows> ShowEvents(Database& database) {
                     Number(event.slot_id), Number(event.bytes_in),
                     Number(event.bytes_out), Number(event.duration_micros),
                     event.value, event.detail});
+  }
+  return rows;
+}
+
+absl::StatusOr<Rows> ShowOptions(Database& database) {
+  const Options& options = database.engine()->options();
+  Rows rows;
+  for (const OptionInfo& info : OptionInfos()) {
+    NORI_ASSIGN_OR_RETURN(std::string value, GetOption(options, info.name));
+    rows.push_back({info.name, std::move(value), info.help});
   }
   return rows;
 }
@@ -186,20 +191,22 @@ constexpr View kViews[] = {
      "slot INTEGER, tbl TEXT, first_key TEXT, end_key TEXT, runs INTEGER, "
      "max_runs INTEGER, l0_slices INTEGER, heat REAL, bytes INTEGER, entries "
      "INTEGER, reads INTEGER, writes INTEGER, scans INTEGER, last_compaction "
-     "INTEGER",
-     14, ShowSlots},
+     "INTEGER, l0_bytes INTEGER, oldest_run_bytes INTEGER, user_bytes INTEGER, "
+     "flushed_bytes INTEGER, merged_bytes INTEGER",
+     19, ShowSlots},
     {"nori_sstables",
      "number INTEGER, file_bytes INTEGER, raw_bytes INTEGER, entries INTEGER, "
      "deletions INTEGER, range_deletions INTEGER, first_sequence INTEGER, "
      "last_sequence INTEGER, first_key TEXT, last_key TEXT, l0_slices INTEGER, "
      "slot_slices INTEGER",
      12, ShowSstables},
-    {"nori_metrics", "name TEXT, value", 2, ShowMetrics},
+    {"nori_metrics", "name TEXT, value, kind TEXT, help TEXT", 4, ShowMetrics},
     {"nori_events",
      "sequence INTEGER, wall_micros INTEGER, kind TEXT, slot INTEGER, bytes_in "
      "INTEGER, bytes_out INTEGER, duration_micros INTEGER, value REAL, detail "
      "TEXT",
      9, ShowEvents},
+    {"nori_options", "name TEXT, value TEXT, help TEXT", 3, ShowOptions},
 };
 
 struct ViewModule {

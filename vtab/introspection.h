@@ -4,6 +4,7 @@
 //   nori_slots      the engine's slots
 //   nori_sstables   the engine's table files
 //   nori_metrics    gauges and counters
+//   nori_options    the options in force
 //   nori_events     the latest events
 //
 // Each has a hidden column `schema`: SELECT * FROM nori_slots('aux'); without
@@ -21,7 +22,8 @@ namespace nori {
 int RegisterIntrospection(sqlite3* db, Connection* connection);
 
 // nori_version(); and, each with an optional schema name, nori_flush(),
-// nori_compact() and nori_verify().
+// nori_compact(), nori_verify() and nori_metrics_text(), which gives the
+// metrics in the Prometheus text format.
 int RegisterFunctions(sqlite3* db, Connection* connection);
 
 }  // namespace nori

@@ -112,6 +112,36 @@ bool IsNumber(const Value& value) {
   return value.type == ValueType::kInteger || value.type == ValueType::kReal;
 }
 
+Affinity AffinityOf(const TableSchema& schema, const KeyColumn& key) {
+  return schema.columns[static_cast<size_t>(key.column)].affinity;
+}
+
+// The argument as the column's values compare with it if it has no affinity of
+// its own. `*scratch` owns the bytes of a number that became text.
+Value Convert(const Value& argument, Affinity affinity, std::string* scratch) {
+  if (affinity == Affinity::kBlob) return argument;
+  return ApplyAffinity(
+      argument,
+      affinity == Affinity::kText ? Affinity::kText : Affinity::kNumeric,
+      scratch);
+}
+
+// An argument that comes from a column of another affinity makes SQLite convert
+// the values of this column as well, so that values of the other type may
+// match. SQLite checks those rows itself. Where the order of rows depends on
+// the equality, that is left out.
+bool Widens(const Plan& plan, const Value& argument, Affinity affinity) {
+  if (!plan.mixed_affinities || plan.relies_on_equalities) return false;
+  if (IsNumber(argument)) {
+    return affinity == Affinity::kBlob || affinity == Affinity::kText;
+  }
+  if (affinity != Affinity::kBlob || argument.type != ValueType::kText) {
+    return false;
+  }
+  std::string scratch;
+  return IsNumber(ApplyAffinity(argument, Affinity::kNumeric, &scratch));
+}
+
 // Binds the arguments of a table with key columns.
 class KeyBinder {
  public:
@@ -120,75 +150,50 @@ class KeyBinder {
         plan_(plan),
         range_{layout.prefix, layout.prefix_end} {}
 
-  KeyBounds Run(sqlite3_value** arguments) {
+  KeyRanges Run(sqlite3_value** arguments) {
     for (int i = 0; i < plan_.equalities; ++i) {
       if (!BindEquality(i, ValueOfSqlite(*arguments++))) return {};
     }
     const bool whole = plan_.equalities == static_cast<int>(schema_.key.size());
     if (!whole && !BindRange(arguments)) return {};
-    KeyBounds bounds;
-    bounds.point = whole && others_.empty();
     if (range_.begin < range_.end) others_.push_back(std::move(range_));
-    Join(&bounds);
-    return bounds;
+    return Join();
   }
 
  private:
   const KeyColumn& Key(int position) const {
     return schema_.key[static_cast<size_t>(position)];
   }
-  Affinity AffinityOf(const KeyColumn& key) const {
-    return schema_.columns[static_cast<size_t>(key.column)].affinity;
-  }
-
-  // The argument as the column's values compare with it if it has no affinity
-  // of its own.
-  Value Convert(const Value& argument, Affinity affinity) {
-    if (affinity == Affinity::kBlob) return argument;
-    return ApplyAffinity(
-        argument,
-        affinity == Affinity::kText ? Affinity::kText : Affinity::kNumeric,
-        &scratch_);
-  }
-
-  // An argument that comes from a column of another affinity makes SQLite
-  // convert the values of this column as well, so that values of the other type
-  // may match. SQLite checks the rows of `others_` itself. Where the order of
-  // rows depends on the equality, that is left out.
-  bool Widens() const {
-    return plan_.mixed_affinities && !plan_.relies_on_equalities;
-  }
 
   bool BindEquality(int position, const Value& argument) {
     if (argument.type == ValueType::kNull) return false;
     const KeyColumn& key = Key(position);
-    const Affinity affinity = AffinityOf(key);
-    const std::string prefix = range_.begin;
-    const bool is_typeless = affinity == Affinity::kBlob;
-    if (Widens() && IsNumber(argument) &&
-        (is_typeless || affinity == Affinity::kText)) {
-      others_.push_back(TextsIn(prefix, key.descending));
-    }
-    if (Widens() && is_typeless && argument.type == ValueType::kText) {
-      const Value number =
-          ApplyAffinity(argument, Affinity::kNumeric, &scratch_);
-      if (IsNumber(number)) {
-        KeyRange range{prefix, ""};
-        EncodeKeyColumn(number, key.collation, key.descending, &range.begin);
-        range.end = PrefixSuccessor(range.begin);
-        others_.push_back(std::move(range));
-      }
-    }
-    EncodeKeyColumn(Convert(argument, affinity), key.collation, key.descending,
-                    &range_.begin);
+    const Affinity affinity = AffinityOf(schema_, key);
+    if (Widens(plan_, argument, affinity)) AddOthers(key, argument);
+    EncodeKeyColumn(Convert(argument, affinity, &scratch_), key.collation,
+                    key.descending, &range_.begin);
     range_.end = PrefixSuccessor(range_.begin);
     return true;
+  }
+
+  // Where values of the other type lie that may equal the argument.
+  void AddOthers(const KeyColumn& key, const Value& argument) {
+    const std::string& prefix = range_.begin;
+    if (IsNumber(argument)) {
+      others_.push_back(TextsIn(prefix, key.descending));
+      return;
+    }
+    const Value number = ApplyAffinity(argument, Affinity::kNumeric, &scratch_);
+    KeyRange range{prefix, ""};
+    EncodeKeyColumn(number, key.collation, key.descending, &range.begin);
+    range.end = PrefixSuccessor(range.begin);
+    others_.push_back(std::move(range));
   }
 
   bool BindRange(sqlite3_value** arguments) {
     if (!plan_.has_lower && !plan_.has_upper) return true;
     const KeyColumn& key = Key(plan_.equalities);
-    const Affinity affinity = AffinityOf(key);
+    const Affinity affinity = AffinityOf(schema_, key);
     const std::string prefix = range_.begin;
     for (const bool is_lower : {true, false}) {
       if (is_lower ? !plan_.has_lower : !plan_.has_upper) continue;
@@ -205,7 +210,7 @@ class KeyBinder {
         others_.push_back(NumbersIn(prefix, key.descending));
       }
       std::string bound = prefix;
-      EncodeKeyColumn(Convert(argument, affinity), key.collation,
+      EncodeKeyColumn(Convert(argument, affinity, &scratch_), key.collation,
                       key.descending, &bound);
       // The keys of a value are those that begin with its encoding; a
       // descending column turns a lower bound into an upper one.
@@ -219,62 +224,82 @@ class KeyBinder {
   }
 
   // Sorts what was collected and joins what overlaps.
-  void Join(KeyBounds* bounds) {
+  KeyRanges Join() {
+    KeyRanges ranges;
     std::sort(
         others_.begin(), others_.end(),
         [](const KeyRange& a, const KeyRange& b) { return a.begin < b.begin; });
     for (KeyRange& range : others_) {
-      if (!bounds->ranges.empty() && range.begin <= bounds->ranges.back().end) {
-        std::string& end = bounds->ranges.back().end;
+      if (!ranges.empty() && range.begin <= ranges.back().end) {
+        std::string& end = ranges.back().end;
         end = std::max(end, range.end);
       } else {
-        bounds->ranges.push_back(std::move(range));
+        ranges.push_back(std::move(range));
       }
     }
+    return ranges;
   }
 
   const TableSchema& schema_;
   const Plan& plan_;
   KeyRange range_;
-  absl::InlinedVector<KeyRange, 2> others_;
+  KeyRanges others_;
   std::string scratch_;
 };
 
-KeyBounds BindRowid(const RowLayout& layout, const Plan& plan,
-                    sqlite3_value** arguments) {
+KeyRanges BindRowids(const RowLayout& layout, const Plan& plan,
+                     sqlite3_value** arguments) {
   RowidRange rowids;
-  if (plan.equalities > 0) {
-    rowids.Restrict(ValueOfSqlite(*arguments), true, true, false);
-  } else {
-    if (plan.has_lower) {
-      rowids.Restrict(ValueOfSqlite(*arguments++), true, false,
-                      plan.lower_strict);
-    }
-    if (plan.has_upper) {
-      rowids.Restrict(ValueOfSqlite(*arguments), false, true,
-                      plan.upper_strict);
-    }
+  if (plan.has_lower) {
+    rowids.Restrict(ValueOfSqlite(*arguments++), true, false,
+                    plan.lower_strict);
   }
-  KeyBounds bounds;
-  if (rowids.empty || rowids.first > rowids.last) return bounds;
+  if (plan.has_upper) {
+    rowids.Restrict(ValueOfSqlite(*arguments), false, true, plan.upper_strict);
+  }
+  if (rowids.empty || rowids.first > rowids.last) return {};
   KeyRange range{layout.prefix, layout.prefix_end};
   EncodeRowid(rowids.first, &range.begin);
   if (rowids.last != kMaxRowid) {
     range.end = layout.prefix;
     EncodeRowid(rowids.last + 1, &range.end);
   }
-  bounds.ranges.push_back(std::move(range));
-  bounds.point = rowids.first == rowids.last;
-  return bounds;
+  return {std::move(range)};
 }
 
 }  // namespace
 
-KeyBounds BindArguments(const RowLayout& layout, const Plan& plan,
-                        sqlite3_value** arguments) {
+BoundKind BindPoint(const RowLayout& layout, const Plan& plan,
+                    sqlite3_value** arguments, std::string* key) {
+  key->assign(layout.prefix);
+  if (layout.schema.identity != RowIdentity::kKey) {
+    if (plan.equalities == 0) return BoundKind::kRange;
+    RowidRange rowids;
+    rowids.Restrict(ValueOfSqlite(*arguments), true, true, false);
+    if (rowids.empty || rowids.first > rowids.last) return BoundKind::kEmpty;
+    EncodeRowid(rowids.first, key);
+    return BoundKind::kPoint;
+  }
+  if (plan.equalities < static_cast<int>(layout.schema.key.size())) {
+    return BoundKind::kRange;
+  }
+  std::string scratch;
+  for (const KeyColumn& column : layout.schema.key) {
+    const Value argument = ValueOfSqlite(*arguments++);
+    if (argument.type == ValueType::kNull) return BoundKind::kEmpty;
+    const Affinity affinity = AffinityOf(layout.schema, column);
+    if (Widens(plan, argument, affinity)) return BoundKind::kRange;
+    EncodeKeyColumn(Convert(argument, affinity, &scratch), column.collation,
+                    column.descending, key);
+  }
+  return BoundKind::kPoint;
+}
+
+KeyRanges BindRanges(const RowLayout& layout, const Plan& plan,
+                     sqlite3_value** arguments) {
   return layout.schema.identity == RowIdentity::kKey
              ? KeyBinder(layout, plan).Run(arguments)
-             : BindRowid(layout, plan, arguments);
+             : BindRowids(layout, plan, arguments);
 }
 
 }  // namespace nori

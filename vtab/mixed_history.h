@@ -14,12 +14,13 @@
 #include <cstddef>
 #include <cstdint>
 #include <deque>
+#include <set>
 
 #include "absl/base/thread_annotations.h"
 #include "absl/status/statusor.h"
 #include "absl/synchronization/mutex.h"
-#include "absl/time/time.h"
 #include "engine/engine.h"
+#include "engine/io/clock.h"
 
 namespace nori {
 
@@ -28,8 +29,9 @@ namespace nori {
 class MixedHistory {
  public:
   // `last` is the newest mixed transaction there was when the engine was
-  // opened: a reader that ends before it cannot be served.
-  explicit MixedHistory(uint64_t last) : forgotten_(last) {}
+  // opened: a reader that ends before it cannot be served. At least the last 64
+  // transactions are kept, and every one of the last 10 seconds of `clock`.
+  MixedHistory(uint64_t last, Clock* clock) : clock_(clock), forgotten_(last) {}
 
   // The number is written in the host and the engine's part is prepared: a
   // reader that finds `number` in the host must wait for Published or Aborted.
@@ -41,6 +43,12 @@ class MixedHistory {
   // A prepared transaction is rolled back. To be called while the writer lock
   // is held, since the next one may use the number again.
   void Aborted(uint64_t number);
+
+  // Mixed transaction `number` dropped tables: readers from before it are given
+  // up after the 10 seconds, however few came after, so that files can go.
+  void Dropped(uint64_t number);
+  // Lets go of what need not be kept any more.
+  void Tidy();
 
   // Whether nothing has happened for so long that an autocommit statement that
   // starts now cannot be affected. Never blocks.
@@ -56,16 +64,19 @@ class MixedHistory {
   struct Entry {
     uint64_t number;
     SnapshotRef before;
-    absl::Time when;
-    bool published = false;
+    uint64_t micros;
   };
 
   void Remove(uint64_t number) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
   void Trim() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
 
-  std::atomic<int64_t> last_event_micros_{0};  // monotonic; 0: never
+  Clock* const clock_;
+  std::atomic<uint64_t> last_event_micros_{0};  // 0: never
   absl::Mutex mutex_;
-  std::deque<Entry> entries_ ABSL_GUARDED_BY(mutex_);  // ascending
+  absl::CondVar settled_;  // something was published or aborted
+  std::deque<Entry> entries_ ABSL_GUARDED_BY(mutex_);       // ascending
+  std::set<uint64_t> unpublished_ ABSL_GUARDED_BY(mutex_);  // of entries_
+  uint64_t dropped_ ABSL_GUARDED_BY(mutex_) = 0;
   uint64_t forgotten_
       ABSL_GUARDED_BY(mutex_);  // highest number not in entries_
 };

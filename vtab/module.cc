@@ -146,17 +146,16 @@ int ShadowName(const char* suffix) noexcept {
 
 int Open(sqlite3_vtab* base, sqlite3_vtab_cursor** result) noexcept {
   return Guarded([&] {
-    auto cursor = std::make_unique<Cursor>(TableOf(base));
-    const absl::Status status = cursor->Open();
-    if (!status.ok()) return ReportStatus(base, status);
-    *result = cursor.release();
+    const absl::StatusOr<Cursor*> cursor = TableOf(base)->OpenCursor();
+    if (!cursor.ok()) return ReportStatus(base, cursor.status());
+    *result = *cursor;
     return SQLITE_OK;
   });
 }
 
 int Close(sqlite3_vtab_cursor* cursor) noexcept {
   return Guarded([&] {
-    delete static_cast<Cursor*>(cursor);
+    TableOf(cursor->pVtab)->CloseCursor(static_cast<Cursor*>(cursor));
     return SQLITE_OK;
   });
 }

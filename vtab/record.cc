@@ -125,19 +125,24 @@ absl::Status RecordReader::Reset(std::string_view record) {
   return absl::OkStatus();
 }
 
-Value RecordReader::Get(size_t i) const {
-  if (i >= fields_.size()) return Value::Null();
-  const auto [type, offset] = fields_[i];
-  const char* const p = record_.data() + offset;
-  if (type >= kBytes) {
-    const std::string_view bytes(p, SizeOf(type));
-    return (type & 1) != 0 ? Value::Text(bytes) : Value::Blob(bytes);
+void RecordReader::Read(size_t i, Value* value) const {
+  const uint64_t type = i < fields_.size() ? fields_[i].type : kNull;
+  if (type == kNull) {
+    *value = Value::Null();
+    return;
   }
-  if (type == kNull) return Value::Null();
-  if (type >= kZero) return Value::Integer(type == kOne ? 1 : 0);
-  if (type <= kMaxInteger) return Value::Integer(LoadInteger(p, type));
-  const auto real = std::bit_cast<double>(DecodeFixed<uint64_t>(p));
-  return std::isnan(real) ? Value::Null() : Value::Real(real);
+  const char* const p = record_.data() + fields_[i].offset;
+  if (type >= kBytes) {
+    value->type = (type & 1) != 0 ? ValueType::kText : ValueType::kBlob;
+    value->bytes = {p, SizeOf(type)};
+  } else if (type != kReal) {
+    value->type = ValueType::kInteger;
+    value->integer =
+        type > kMaxInteger ? (type == kOne ? 1 : 0) : LoadInteger(p, type);
+  } else {
+    value->real = std::bit_cast<double>(DecodeFixed<uint64_t>(p));
+    value->type = std::isnan(value->real) ? ValueType::kNull : ValueType::kReal;
+  }
 }
 
 }  // namespace nori

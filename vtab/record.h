@@ -30,7 +30,13 @@ class RecordReader {
   // Number of columns in the record.
   size_t columns() const { return fields_.size(); }
   // Column i; views point into the record. Out of range gives NULL.
-  Value Get(size_t i) const;
+  Value Get(size_t i) const {
+    Value value;
+    Read(i, &value);
+    return value;
+  }
+  // As Get, written in place: a copy of what was just written waits for it.
+  void Read(size_t i, Value* value) const;
 
  private:
   struct Field {

@@ -35,10 +35,12 @@ absl::Status RemoveTree(FileSystem* files, const std::string& directory) {
 }  // namespace
 
 SharedEngine::SharedEngine(std::unique_ptr<MemoryFileSystem> memory,
+                           std::shared_ptr<HostLog> host_log,
                            std::unique_ptr<Engine> engine)
     : memory_(std::move(memory)),
+      host_log_(std::move(host_log)),
       engine_(std::move(engine)),
-      mixed_(engine_->LastMixed()) {}
+      mixed_(engine_->LastMixed(), SystemClock()) {}
 
 uint64_t SharedEngine::AllocateTableId(uint64_t wanted) {
   absl::MutexLock lock(&mutex_);
@@ -122,10 +124,13 @@ absl::StatusOr<SharedEngineRef> EngineRegistry::Open(
   }
   Options options = request.options;
   options.create_if_missing = request.create;
-  NORI_ASSIGN_OR_RETURN(
-      std::unique_ptr<Engine> engine,
-      Engine::Open(options, request.directory, request.context));
-  return Share(key, std::make_unique<SharedEngine>(nullptr, std::move(engine)));
+  const auto host_log = std::make_shared<HostLog>(files, request.database);
+  OpenContext context = request.context;
+  context.sync_host = [host_log] { return host_log->Sync(); };
+  NORI_ASSIGN_OR_RETURN(std::unique_ptr<Engine> engine,
+                        Engine::Open(options, request.directory, context));
+  return Share(key, std::make_unique<SharedEngine>(nullptr, host_log,
+                                                   std::move(engine)));
 }
 
 absl::Status EngineRegistry::SetAside(const std::string& directory) {
@@ -173,10 +178,13 @@ absl::StatusOr<SharedEngineRef> EngineRegistry::CreateInMemory(
   NORI_ASSIGN_OR_RETURN(std::unique_ptr<Engine> engine,
                         Engine::Open(in_memory, "/nori"));
   const pid_t owner = getpid();
-  SharedEngineRef shared(new SharedEngine(std::move(memory), std::move(engine)),
-                         [owner](SharedEngine* last) {
-                           if (getpid() == owner) delete last;
-                         });
+  auto host_log = std::make_shared<HostLog>(memory.get(), "");
+  SharedEngineRef shared(
+      new SharedEngine(std::move(memory), std::move(host_log),
+                       std::move(engine)),
+      [owner](SharedEngine* last) {
+        if (getpid() == owner) delete last;
+      });
   absl::MutexLock lock(&mutex_);
   std::erase_if(in_memory_,
                 [](const auto& entry) { return entry.second.expired(); });

@@ -20,6 +20,7 @@
 #include "absl/synchronization/mutex.h"
 #include "engine/engine.h"
 #include "engine/io/memory_file_system.h"
+#include "vtab/host_log.h"
 #include "vtab/mixed_history.h"
 
 namespace nori {
@@ -29,6 +30,7 @@ namespace nori {
 class SharedEngine {
  public:
   SharedEngine(std::unique_ptr<MemoryFileSystem> memory,
+               std::shared_ptr<HostLog> host_log,
                std::unique_ptr<Engine> engine);
 
   Engine* engine() const { return engine_.get(); }
@@ -36,8 +38,7 @@ class SharedEngine {
   bool in_memory() const { return memory_ != nullptr; }
   MixedHistory& mixed() { return mixed_; }
 
-  // Whether a mixed transaction may be in the host's log that was not synced.
-  std::atomic<bool> host_log_unsynced{false};
+  HostLog& host_log() { return *host_log_; }
 
   // Gives a table id at least `wanted` that this process has not given before,
   // so that an id is not used again after its CREATE was rolled back.
@@ -51,6 +52,7 @@ class SharedEngine {
  private:
   // Declared before the engine: outlives it.
   const std::unique_ptr<MemoryFileSystem> memory_;
+  const std::shared_ptr<HostLog> host_log_;
   const std::unique_ptr<Engine> engine_;
   MixedHistory mixed_;
   mutable absl::Mutex mutex_;
@@ -71,8 +73,9 @@ class EngineRegistry {
   struct OpenRequest {
     Options options;
     std::string directory;
-    bool create = false;  // else kNotFound if it is not there
-    OpenContext context;
+    bool create = false;   // else kNotFound if it is not there
+    std::string database;  // path of the host's file
+    OpenContext context;   // sync_host is filled in
   };
   // The engine in `directory`, opened if it is not open. An engine that is open
   // already keeps its options. The last reference closes it.

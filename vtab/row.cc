@@ -45,6 +45,7 @@ void RowLayout::AppendRecord(absl::Span<const Value> values,
 
 absl::Status RowView::Reset(std::string_view key, std::string_view value) {
   key_ = key.substr(layout_->prefix.size());
+  ++row_;
   return record_.Reset(value);
 }
 
@@ -57,31 +58,39 @@ absl::StatusOr<int64_t> RowView::Rowid() const {
   return rowid;
 }
 
-absl::StatusOr<Value> RowView::Column(int column) {
+absl::Status RowView::DecodeKey(size_t position, Decoded* decoded) const {
+  const std::vector<KeyColumn>& columns = layout_->schema.key;
+  std::string_view input = key_;
+  for (size_t i = 0; i < position; ++i) {
+    NORI_RETURN_IF_ERROR(SkipKeyColumn(&input, columns[i].descending));
+  }
+  bool exact;
+  NORI_RETURN_IF_ERROR(DecodeKeyColumn(
+      &input, columns[position].collation, columns[position].descending,
+      &decoded->value, &exact, &decoded->scratch));
+  decoded->row = row_;
+  return absl::OkStatus();
+}
+
+absl::Status RowView::Column(int column, Value* value) {
   const TableSchema& schema = layout_->schema;
   if (column == schema.rowid_column) {
     NORI_ASSIGN_OR_RETURN(const int64_t rowid, Rowid());
-    return Value::Integer(rowid);
+    *value = Value::Integer(rowid);
+    return absl::OkStatus();
   }
   const bool after_alias =
       schema.rowid_column >= 0 && column > schema.rowid_column;
-  const Value value =
-      record_.Get(static_cast<size_t>(after_alias ? column - 1 : column));
+  record_.Read(static_cast<size_t>(after_alias ? column - 1 : column), value);
   const int position = layout_->key_position[static_cast<size_t>(column)];
-  if (position < 0 || value.type != ValueType::kNull) return value;
-  std::string_view input = key_;
-  for (int i = 0; i < position; ++i) {
-    NORI_RETURN_IF_ERROR(
-        SkipKeyColumn(&input, schema.key[static_cast<size_t>(i)].descending));
+  if (position < 0 || value->type != ValueType::kNull) return absl::OkStatus();
+  if (decoded_.empty()) decoded_.resize(schema.key.size());
+  Decoded& decoded = decoded_[static_cast<size_t>(position)];
+  if (decoded.row != row_) {
+    NORI_RETURN_IF_ERROR(DecodeKey(static_cast<size_t>(position), &decoded));
   }
-  const KeyColumn& key_column = schema.key[static_cast<size_t>(position)];
-  if (scratch_.empty()) scratch_.resize(schema.key.size());
-  Value decoded;
-  bool exact;
-  NORI_RETURN_IF_ERROR(DecodeKeyColumn(
-      &input, key_column.collation, key_column.descending, &decoded, &exact,
-      &scratch_[static_cast<size_t>(position)]));
-  return decoded;
+  *value = decoded.value;
+  return absl::OkStatus();
 }
 
 Value ValueOfSqlite(sqlite3_value* argument) {

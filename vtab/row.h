@@ -45,17 +45,28 @@ class RowView {
   // `key` is a whole engine key of the table. Both must outlive reads.
   absl::Status Reset(std::string_view key, std::string_view value);
   // Views point into the row or into this object, until the next Reset.
-  absl::StatusOr<Value> Column(int column);
+  absl::Status Column(int column, Value* value);
   // REQUIRES: the table has rowids.
   absl::StatusOr<int64_t> Rowid() const;
   // The key without the table's prefix.
   std::string_view key() const { return key_; }
 
  private:
+  // A key column as the key gives it. SQLite asks for one twice where it checks
+  // a constraint again.
+  struct Decoded {
+    uint64_t row = UINT64_MAX;  // the number of the row that it is of
+    Value value;
+    std::string scratch;
+  };
+
+  absl::Status DecodeKey(size_t position, Decoded* decoded) const;
+
   const RowLayout* const layout_;
   std::string_view key_;
   RecordReader record_;
-  std::vector<std::string> scratch_;  // by key position
+  uint64_t row_ = 0;
+  std::vector<Decoded> decoded_;  // by key position; empty before first use
 };
 
 // The value of an argument from SQLite; views live as long as the argument is

@@ -112,18 +112,22 @@ absl::Status StateTable::Create(const DatabaseState& state) {
       " name TEXT COLLATE NOCASE UNIQUE, state BLOB)",
       schema_.c_str());
   if (sql == nullptr) return SqliteError(SQLITE_NOMEM, "out of memory");
-  int rc = sqlite3_exec(db_, sql, nullptr, nullptr, nullptr);
+  const int rc = sqlite3_exec(db_, sql, nullptr, nullptr, nullptr);
   sqlite3_free(sql);
   NORI_RETURN_IF_ERROR(StatusOfSqlite(db_, rc, "creating nori_state"));
+  return Reset(state);
+}
+
+absl::Status StateTable::Reset(const DatabaseState& state) {
   const sqlite3_int64 last_rowid = sqlite3_last_insert_rowid(db_);
   NORI_ASSIGN_OR_RETURN(
       sqlite3_stmt* const raw,
-      Prepare("INSERT INTO \"%w\".nori_state VALUES(0, NULL, ?1)"));
+      Prepare("REPLACE INTO \"%w\".nori_state VALUES(0, NULL, ?1)"));
   const StatementPtr statement(raw);
   const std::string bytes = EncodeState(state);
   sqlite3_bind_blob(raw, 1, bytes.data(), static_cast<int>(bytes.size()),
                     SQLITE_STATIC);
-  rc = sqlite3_step(raw);
+  const int rc = sqlite3_step(raw);
   sqlite3_set_last_insert_rowid(db_, last_rowid);
   return StatusOfSqlite(db_, rc, "filling nori_state");
 }

@@ -46,6 +46,8 @@ class StateTable {
 
   absl::StatusOr<bool> Exists();
   absl::Status Create(const DatabaseState& state);
+  // Puts row 0 in, in the place of an older one. REQUIRES: Exists().
+  absl::Status Reset(const DatabaseState& state);
   // kDataLoss if row 0 is missing or malformed. REQUIRES: Exists().
   absl::StatusOr<DatabaseState> Read();
 

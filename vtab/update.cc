@@ -92,8 +92,8 @@ class RowChange {
     values_.resize(columns_);
     for (size_t i = 0; i < columns_; ++i) {
       if (is_update_ && sqlite3_value_nochange(argv_[2 + i])) {
-        NORI_ASSIGN_OR_RETURN(const Value old,
-                              old_row.Column(static_cast<int>(i)));
+        Value old;
+        NORI_RETURN_IF_ERROR(old_row.Column(static_cast<int>(i), &old));
         // Views end with old_row's scratch.
         if (layout_.key_position[i] >= 0) {
           scratch_[i].assign(old.bytes);

@@ -10,6 +10,7 @@
 #include <vector>
 
 #include "absl/status/status.h"
+#include "absl/status/statusor.h"
 #include "engine/engine.h"
 #include "vtab/connection.h"
 #include "vtab/database.h"
@@ -22,6 +23,8 @@ namespace nori {
 
 // What sqlite3_declare_vtab has made known. The engine is opened at first use,
 // so that a table whose engine is missing can still be dropped.
+class Cursor;
+
 struct VirtualTable : sqlite3_vtab {
   VirtualTable(std::shared_ptr<Database> db, TableSchema table_schema,
                std::string table_name);
@@ -40,12 +43,18 @@ struct VirtualTable : sqlite3_vtab {
   // Estimated rows, refreshed when the engine has grown much since the last.
   uint64_t EstimatedRows();
 
+  // An open cursor, one that was closed before if there is one: it brings its
+  // buffers, so that a lookup allocates little.
+  absl::StatusOr<Cursor*> OpenCursor();
+  void CloseCursor(Cursor* cursor);
+
   std::shared_ptr<Database> database;
   std::string name;
   uint64_t id = 0;  // 0: not yet looked up
   RowLayout layout;
 
  private:
+  std::vector<std::unique_ptr<Cursor>> spare_cursors_;
   uint64_t estimated_rows_ = 0;
   SequenceNumber estimated_at_ = 0;
   bool estimated_ = false;
@@ -56,9 +65,12 @@ class Cursor : public sqlite3_vtab_cursor {
  public:
   explicit Cursor(VirtualTable* table)
       : sqlite3_vtab_cursor{}, table_(table), row_(&table->layout) {}
-  ~Cursor();
+  ~Cursor() { Close(); }
 
+  // REQUIRES: new or closed.
   absl::Status Open();
+  // Lets go of the view and of what was read in it.
+  void Close();
   absl::Status Filter(int plan_number, sqlite3_value** argv);
   absl::Status Next();
   bool Eof() const { return eof_; }
@@ -66,6 +78,7 @@ class Cursor : public sqlite3_vtab_cursor {
   absl::Status Rowid(sqlite3_int64* rowid);
 
  private:
+  // Reads the row whose key is point_key_.
   absl::Status LookUp();
   // Starts at the near end of range `range_`.
   absl::Status Scan();
@@ -78,9 +91,11 @@ class Cursor : public sqlite3_vtab_cursor {
   bool eof_ = true;
   bool reverse_ = false;
   bool row_parsed_ = false;
+  bool point_ = false;  // a lookup of point_key_; else a scan of ranges_
   SnapshotRef view_;
-  KeyBounds bounds_;
-  size_t range_ = 0;  // of bounds_.ranges, the one that iterator_ walks
+  std::string point_key_;
+  KeyRanges ranges_;
+  size_t range_ = 0;  // of ranges_, the one that iterator_ walks
   std::unique_ptr<Iterator> iterator_;
   PinnedValue pinned_;
   RowView row_;

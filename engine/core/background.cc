@@ -153,6 +153,7 @@ absl::Status Background::Tick() {
       last_tick_syncs_ = syncs;
     }
   }
+  NORI_RETURN_IF_ERROR(FinishDrops());
   NORI_RETURN_IF_ERROR(AdjustMaxRuns());
   return AdaptGuards();
 }
@@ -174,6 +175,9 @@ absl::StatusOr<bool> Background::FlushOne() {
 absl::Status Background::FlushLayer(const MemLayer& layer,
                                     uint64_t next_segment) {
   const uint64_t start = options_.clock->NowMicros();
+  // A table cannot be cut as the log can: what the host may still lose stays in
+  // the log.
+  if (layer.info->mixed) NORI_RETURN_IF_ERROR(context_.sync_host());
   std::optional<TableMeta> meta;
   if (layer.spilled != nullptr) {
     meta = layer.spilled->meta;
@@ -220,7 +224,15 @@ void Background::AddWriteHeat(uint64_t table_number) {
   for (size_t i = first; i <= last; ++i) {
     const KeyRange& range = version.slots()[i]->range;
     if (!TableOverlaps(l0->table->meta, range)) continue;
-    view->heat()[i]->AddWrite(MakeSlice(l0->table, range).entries);
+    const Slice slice = MakeSlice(l0->table, range);
+    const TableMeta& meta = l0->table->meta;
+    const double share =
+        static_cast<double>(slice.entries) /
+        static_cast<double>(std::max<uint64_t>(meta.entries, 1));
+    view->heat()[i]->AddFlush(
+        slice.entries,
+        static_cast<uint64_t>(share * static_cast<double>(meta.raw_bytes)),
+        slice.bytes);
     for (const std::string& key : l0->table->reader->SampleKeys(
              range.begin, range.end, KeySample::kKeysPerRoll)) {
       view->heat()[i]->write_keys().Offer(key);
@@ -231,11 +243,7 @@ void Background::AddWriteHeat(uint64_t table_number) {
 absl::StatusOr<TableMeta> Background::WriteMemtable(const Memtable& memtable) {
   MergeInput input;
   input.layers.push_back(memtable.NewIterator());
-  for (const auto& fragment : memtable.range_tombstones()->fragments()) {
-    for (SequenceNumber sequence : fragment.sequences) {
-      input.tombstones.push_back({fragment.begin, fragment.end, sequence});
-    }
-  }
+  memtable.range_tombstones()->AppendTo(&input.tombstones);
   input.snapshots = context_.snapshots->Held();
   MergeOutputOptions output;
   output.table = TableStore::WriterOptions(options_);

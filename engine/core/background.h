@@ -5,6 +5,7 @@
 
 #include <atomic>
 #include <cstdint>
+#include <functional>
 #include <memory>
 #include <optional>
 #include <string>
@@ -42,6 +43,8 @@ struct BackgroundContext {
   SnapshotList* snapshots;
   Metrics* metrics;
   EventRing* events;
+  // Makes the host's mixed transactions durable (OpenContext::sync_host).
+  std::function<absl::Status()> sync_host;
 };
 
 // Thread-safe. A slot has a lock, its membership in busy_: whoever holds it
@@ -74,9 +77,16 @@ class Background {
   // Merges all that the slots in `range` hold into one run each.
   absl::Status CompactRange(const KeyRange& range);
   absl::Status AddGuards(const KeyRange& range);
+  // See Engine::DropRange; `sequence` is that of the last commit.
+  void DropRange(const KeyRange& range, SequenceNumber sequence)
+      ABSL_LOCKS_EXCLUDED(mutex_);
   absl::Status WaitIdle() ABSL_LOCKS_EXCLUDED(mutex_);
 
  private:
+  struct DroppedRange {
+    KeyRange range;
+    SequenceNumber sequence;
+  };
   // Either slots that adopt, or one slot to merge.
   struct Picked {
     std::vector<uint64_t> adopting;
@@ -157,6 +167,14 @@ class Background {
                      const std::vector<SlotReplacement>& done, const char* why)
       ABSL_LOCKS_EXCLUDED(mutex_);
 
+  // Empties the slots of dropped ranges that nobody needs any more.
+  absl::Status FinishDrops() ABSL_LOCKS_EXCLUDED(mutex_);
+  // Whether some of it waits for FinishDrops.
+  bool IsDropped(const KeyRange& range) const
+      ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
+  // False if somebody works on it, or it is no more.
+  absl::StatusOr<bool> EmptySlot(uint64_t slot_id) ABSL_LOCKS_EXCLUDED(mutex_);
+
   // Takes the slots' locks if all are free.
   bool TryLockSlots(const std::vector<uint64_t>& ids)
       ABSL_LOCKS_EXCLUDED(mutex_);
@@ -197,6 +215,7 @@ class Background {
   CostMeter cost_meter_ ABSL_GUARDED_BY(mutex_);
   // Of merges that took measurable time.
   std::atomic<uint64_t> merge_bytes_{0}, merge_micros_{0};
+  std::vector<DroppedRange> dropped_ ABSL_GUARDED_BY(mutex_);
 
   uint64_t last_tick_syncs_ = 0;  // of the ticking thread
 };

@@ -185,6 +185,7 @@ absl::StatusOr<uint64_t> Background::Merge(const ReadView& view,
     merge_bytes_ += bytes_in;
     merge_micros_ += micros;
   }
+  view.heat()[version.SlotIndex(slot.range.begin)]->AddMerge(result.bytes_out);
   context_.metrics->compactions.Add();
   context_.metrics->compaction_bytes_read.Add(bytes_in);
   context_.metrics->compaction_bytes_written.Add(result.bytes_out);
@@ -270,6 +271,7 @@ absl::Status Background::AdjustMaxRuns() {
 }
 
 absl::Status Background::CompactRange(const KeyRange& range) {
+  NORI_RETURN_IF_ERROR(FinishDrops());
   // Guards may move meanwhile, so the next slot is looked up by its key.
   std::string begin = range.begin;
   while (true) {

@@ -198,7 +198,8 @@ bool Background::MayJoin(const Slot& slot, const SlotHeat::Rates& rates,
   const auto settled = static_cast<uint64_t>(options_.heat_half_life_s * 1e6);
   const auto it = guards_.find(slot.id);
   const uint64_t since = it == guards_.end() ? 0 : it->second.born;
-  return !busy_.contains(slot.id) &&
+  // Joined with others, what was dropped could not be emptied any more.
+  return !busy_.contains(slot.id) && !IsDropped(slot.range) &&
          rates.Weighted() <= kJoinRate * load.average_rate &&
          now >= std::max(since, started_micros_) + settled;
 }

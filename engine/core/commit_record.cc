@@ -27,20 +27,9 @@ struct SortEntry {
 };
 
 absl::Status CheckSizes(const Change& change) {
-  const bool range = change.kind == EntryKind::kRangeDelete;
-  const size_t key =
-      std::max(change.key.size(), range ? change.value.size() : 0);
-  if (key > kMaxKeyBytes) {
-    return absl::InvalidArgumentError(
-        absl::StrCat("key of ", key, " bytes is over the limit of ",
-                     kMaxKeyBytes, " bytes"));
-  }
-  if (!range && change.value.size() > kMaxValueBytes) {
-    return absl::InvalidArgumentError(
-        absl::StrCat("value of ", change.value.size(),
-                     " bytes is over the limit of ", kMaxValueBytes, " bytes"));
-  }
-  return absl::OkStatus();
+  NORI_RETURN_IF_ERROR(CheckKeySize(change.key));
+  return change.kind == EntryKind::kRangeDelete ? CheckKeySize(change.value)
+                                                : CheckValueSize(change.value);
 }
 
 bool CoveredByLaterRange(const std::vector<Change>& changes,
@@ -55,6 +44,20 @@ bool CoveredByLaterRange(const std::vector<Change>& changes,
 }
 
 }  // namespace
+
+absl::Status CheckKeySize(std::string_view key) {
+  if (key.size() <= kMaxKeyBytes) return absl::OkStatus();
+  return absl::OutOfRangeError(absl::StrCat("key of ", key.size(),
+                                            " bytes is over the limit of ",
+                                            kMaxKeyBytes, " bytes"));
+}
+
+absl::Status CheckValueSize(std::string_view value) {
+  if (value.size() <= kMaxValueBytes) return absl::OkStatus();
+  return absl::OutOfRangeError(absl::StrCat("value of ", value.size(),
+                                            " bytes is over the limit of ",
+                                            kMaxValueBytes, " bytes"));
+}
 
 void EncodePut(std::string* dst, std::string_view key, std::string_view value) {
   EncodeKind(dst, EntryKind::kPut);

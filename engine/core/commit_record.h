@@ -52,6 +52,10 @@ struct OutcomeRecord {
   bool committed = false;
 };
 
+// kOutOfRange if larger than an entry may be.
+absl::Status CheckKeySize(std::string_view key);
+absl::Status CheckValueSize(std::string_view value);
+
 // Appends one change to a change list.
 void EncodePut(std::string* dst, std::string_view key, std::string_view value);
 void EncodeDelete(std::string* dst, std::string_view key);

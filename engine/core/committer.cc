@@ -14,14 +14,6 @@ namespace {
 // bits a key.
 constexpr uint64_t kFilterShare = 64;
 
-MemLayer NewMemtableLayer(uint64_t first_segment, uint64_t memtable_bytes) {
-  MemLayer layer;
-  layer.memtable = std::make_shared<Memtable>(memtable_bytes / kFilterShare);
-  layer.info = std::make_shared<LayerInfo>();
-  layer.info->first_segment = first_segment;
-  return layer;
-}
-
 }  // namespace
 
 LogOptions LogOptionsFor(const Options& options, const std::string& directory) {
@@ -44,12 +36,20 @@ absl::StatusOr<uint64_t> NextSegment(FileSystem* fs,
   return next;
 }
 
+MemLayer Committer::NewMemtableLayer(uint64_t first_segment) const {
+  MemLayer layer;
+  layer.memtable = std::make_shared<Memtable>(
+      options_.memtable_bytes / kFilterShare, block_pool_);
+  layer.info = std::make_shared<LayerInfo>();
+  layer.info->first_segment = first_segment;
+  return layer;
+}
+
 void Committer::Start(std::unique_ptr<LogWriter> log, SequenceNumber last,
                       uint64_t last_mixed) {
   visible_ = last;
   last_mixed_ = last_mixed;
-  state_->PushLayers(
-      {NewMemtableLayer(log->End().segment, options_.memtable_bytes)});
+  state_->PushLayers({NewMemtableLayer(log->End().segment)});
   absl::MutexLock lock(&log_mutex_);
   log_ = std::move(log);
 }
@@ -78,8 +78,7 @@ absl::Status Committer::RestartLog() {
   NORI_ASSIGN_OR_RETURN(const uint64_t next_segment,
                         NextSegment(options_.file_system, directory_));
   if (!state_->view()->layers().front().memtable->empty()) {
-    state_->PushLayers(
-        {NewMemtableLayer(next_segment, options_.memtable_bytes)});
+    state_->PushLayers({NewMemtableLayer(next_segment)});
   }
   NORI_RETURN_IF_ERROR(flush_all_());
   NORI_ASSIGN_OR_RETURN(
@@ -141,7 +140,7 @@ absl::Status Committer::Rotate() {
     if (!rolled.ok()) return LogFailed(rolled.status());
     segment = *rolled;
   }
-  state_->PushLayers({NewMemtableLayer(segment, options_.memtable_bytes)});
+  state_->PushLayers({NewMemtableLayer(segment)});
   controller_->Update();
   on_rotate_();
   return absl::OkStatus();
@@ -228,13 +227,13 @@ absl::Status Committer::Publish(const PrepareRecord& record,
   const ReadViewRef view = state_->view();
   LayerInfo* info = view->layers().front().info.get();
   if (!tables.empty()) {
-    std::vector<MemLayer> layers{
-        NewMemtableLayer(info->first_segment, options_.memtable_bytes)};
+    std::vector<MemLayer> layers{NewMemtableLayer(info->first_segment)};
     for (auto it = tables.rbegin(); it != tables.rend(); ++it) {
       MemLayer layer;
       layer.spilled = std::move(*it);
       layer.info = std::make_shared<LayerInfo>();
       layer.info->first_segment = info->first_segment;
+      layer.info->mixed = record.mixed_number != 0;
       layer.info->largest_sequence = layer.spilled->meta.largest_sequence;
       // Decided as a whole once the newest part is in a table of L0.
       if (layers.size() == 1) {
@@ -255,7 +254,10 @@ absl::Status Committer::Publish(const PrepareRecord& record,
     InsertChanges(normalised, last, view->layers().front().memtable.get());
     metrics_->entries_written.Add(normalised.size());
     info->largest_sequence = last;
-    if (record.mixed_number != 0) info->highest_mixed = record.mixed_number;
+    if (record.mixed_number != 0) {
+      info->highest_mixed = record.mixed_number;
+      info->mixed = true;
+    }
   }
   if (record.mixed_number != 0) last_mixed_ = record.mixed_number;
   metrics_->commits.Add();

@@ -43,7 +43,8 @@ class Committer {
         state_(state),
         snapshots_(snapshots),
         controller_(controller),
-        metrics_(metrics) {}
+        metrics_(metrics),
+        block_pool_(std::make_shared<BlockPool>(options.memtable_bytes)) {}
 
   // Starts with a fresh log after recovery. Called once, before any commit.
   void Start(std::unique_ptr<LogWriter> log, SequenceNumber last,
@@ -103,6 +104,8 @@ class Committer {
   absl::Status LogFailed(const absl::Status& status)
       ABSL_EXCLUSIVE_LOCKS_REQUIRED(log_mutex_);
   absl::Status RotateIfFull(uint64_t incoming, bool may_wait);
+  // An empty memtable whose first commit goes to `first_segment`.
+  MemLayer NewMemtableLayer(uint64_t first_segment) const;
   std::shared_ptr<LogWriter> log() const ABSL_LOCKS_EXCLUDED(log_mutex_) {
     absl::MutexLock lock(&log_mutex_);
     return log_;
@@ -114,6 +117,8 @@ class Committer {
   SnapshotList* const snapshots_;
   WriteController* const controller_;
   Metrics* const metrics_;
+  // What one flushed memtable leaves is enough for the next.
+  const std::shared_ptr<BlockPool> block_pool_;
   std::function<void()> on_rotate_;
   std::function<absl::Status()> flush_all_;
 

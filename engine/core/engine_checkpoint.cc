@@ -93,12 +93,7 @@ absl::StatusOr<std::optional<TableMeta>> WriteUpTo(const Memtable& memtable,
   entries->SeekToFirst();
   const bool any_entry = entries->Valid();
   input.layers.push_back(std::move(entries));
-  for (const auto& fragment : memtable.range_tombstones()->fragments()) {
-    for (SequenceNumber sequence : fragment.sequences) {
-      if (sequence > highest) continue;
-      input.tombstones.push_back({fragment.begin, fragment.end, sequence});
-    }
-  }
+  memtable.range_tombstones()->AppendTo(&input.tombstones, highest);
   if (!any_entry && input.tombstones.empty()) return std::nullopt;
   MergeOutputOptions output;
   output.table = TableStore::WriterOptions(options);
@@ -165,6 +160,8 @@ absl::StatusOr<CheckpointResult> EngineImpl::Checkpoint(
     result.sequence = snapshot->sequence();
     result.last_mixed = committer_.last_mixed();
   }
+  // The copy has no log that could be cut.
+  NORI_RETURN_IF_ERROR(SyncHost());
   NORI_RETURN_IF_ERROR(fs->CreateDirectory(directory));
   auto cleanup = absl::MakeCleanup([&] { RemoveTree(fs, directory); });
   NORI_ASSIGN_OR_RETURN(VersionEdit newest,

@@ -1,6 +1,8 @@
 #include "engine/core/engine_impl.h"
 
+#include <algorithm>
 #include <utility>
+#include <vector>
 
 #include "engine/core/transaction.h"
 #include "engine/format/status_macros.h"
@@ -123,6 +125,20 @@ absl::Status EngineImpl::Flush() {
     NORI_RETURN_IF_ERROR(committer_.Rotate());
   }
   return background_.FlushAll();
+}
+
+void EngineImpl::DropRange(const KeyRange& range) {
+  background_.DropRange(range, committer_.last_sequence());
+  const std::vector<TableRef> tables = state_.view()->version()->Tables();
+  if (std::none_of(tables.begin(), tables.end(), [&](const TableRef& table) {
+        return TableOverlaps(table->meta, range);
+      })) {
+    return;
+  }
+  // The deletion waits in the memtable, which may take long to fill. Where
+  // another transaction is in the way, it does wait.
+  const CommitQueue::Place place(&queue_, absl::ZeroDuration());
+  if (place.status().ok()) committer_.Rotate().IgnoreError();
 }
 
 absl::Status EngineImpl::CompactRange(const KeyRange& range) {

@@ -4,6 +4,7 @@
 #define NORI_ENGINE_CORE_ENGINE_IMPL_H_
 
 #include <atomic>
+#include <functional>
 #include <memory>
 #include <string>
 #include <vector>
@@ -57,6 +58,7 @@ class EngineImpl final : public Engine {
   absl::Status AddGuards(const KeyRange& range) override {
     return background_.AddGuards(range);
   }
+  void DropRange(const KeyRange& range) override;
   absl::StatusOr<CheckpointResult> Checkpoint(
       const std::string& directory) override;
   absl::Status Verify() override;
@@ -73,7 +75,10 @@ class EngineImpl final : public Engine {
   // Open (engine_open.cc).
   absl::Status PrepareDirectory();
   absl::Status CreateManifest();
-  absl::Status RecoverManifest();
+  absl::Status RecoverManifest(const OpenContext& context);
+  absl::Status SyncHost() const {
+    return sync_host_ == nullptr ? absl::OkStatus() : sync_host_();
+  }
   absl::Status AdoptStoredOptions(const ManifestState& state);
   absl::Status RefuseForeignFiles();
   absl::Status Recover(const OpenContext& context, SequenceNumber* last,
@@ -101,6 +106,7 @@ class EngineImpl final : public Engine {
   Options options_;
   const std::string directory_;
   std::string identity_;
+  std::function<absl::Status()> sync_host_;
   std::unique_ptr<DirectoryLock> lock_;
   std::unique_ptr<BlockCache> cache_;
   std::unique_ptr<TableStore> tables_;

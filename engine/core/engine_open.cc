@@ -1,6 +1,7 @@
 // Opening an engine: lock, manifest, log, orphans.
 
 #include <algorithm>
+#include <optional>
 #include <random>
 #include <utility>
 
@@ -39,6 +40,24 @@ std::map<std::string, std::string> StoredOptions(const Options& options) {
   return stored;
 }
 
+// Whether the engine is the one that the host names, and not newer than it.
+absl::Status CheckFits(const std::string& directory, const ManifestState& state,
+                       const OpenContext& context) {
+  if (!context.identity.empty() && state.identity != context.identity) {
+    return absl::FailedPreconditionError(absl::StrCat(
+        "the directory ", directory, " belongs to another database"));
+  }
+  if (context.host_mixed_number == nullptr ||
+      state.decided_mixed <= context.known_mixed) {
+    return absl::OkStatus();
+  }
+  NORI_ASSIGN_OR_RETURN(const uint64_t host, context.host_mixed_number());
+  if (state.decided_mixed <= host) return absl::OkStatus();
+  return absl::FailedPreconditionError(absl::StrCat(
+      "the database file is older (transaction ", host, ") than the directory ",
+      directory, " (transaction ", state.decided_mixed, ")"));
+}
+
 }  // namespace
 
 absl::StatusOr<std::unique_ptr<Engine>> Engine::Open(
@@ -66,7 +85,8 @@ EngineImpl::EngineImpl(const Options& options, std::string directory)
       committer_(options_, directory_, &state_, &snapshots_, &controller_,
                  &metrics_),
       background_({&options_, &state_, tables_.get(), &committer_, &controller_,
-                   &snapshots_, &metrics_, &events_}) {
+                   &snapshots_, &metrics_, &events_,
+                   [this] { return SyncHost(); }}) {
   if (options_.event_listener) events_.set_listener(options_.event_listener);
 }
 
@@ -122,13 +142,14 @@ absl::Status EngineImpl::AdoptStoredOptions(const ManifestState& state) {
   return ValidateOptions(options_);
 }
 
-absl::Status EngineImpl::RecoverManifest() {
+absl::Status EngineImpl::RecoverManifest(const OpenContext& context) {
   NORI_ASSIGN_OR_RETURN(auto manifest, Manifest::Recover(options_.file_system,
                                                          directory_, Opener()));
   if (options_.error_if_exists) {
     return absl::AlreadyExistsError(
         absl::StrCat("there is an engine in ", directory_, " already"));
   }
+  NORI_RETURN_IF_ERROR(CheckFits(directory_, manifest->state(), context));
   identity_ = manifest->state().identity;
   NORI_RETURN_IF_ERROR(AdoptStoredOptions(manifest->state()));
   uint64_t next = manifest->state().next_file_number;
@@ -145,15 +166,32 @@ absl::Status EngineImpl::RecoverManifest() {
   return absl::OkStatus();
 }
 
-absl::Status EngineImpl::Start(const OpenContext& context) {
+absl::Status EngineImpl::Start(const OpenContext& given) {
+  sync_host_ = given.sync_host;
+  OpenContext context = given;
+  if (given.host_mixed_number != nullptr) {
+    context.host_mixed_number =
+        [&given,
+         known =
+             std::optional<uint64_t>()]() mutable -> absl::StatusOr<uint64_t> {
+      if (!known.has_value()) {
+        NORI_ASSIGN_OR_RETURN(known, given.host_mixed_number());
+      }
+      return *known;
+    };
+  }
   NORI_RETURN_IF_ERROR(PrepareDirectory());
   SequenceNumber last = 0;
   uint64_t last_mixed = 0;
   if (options_.file_system->Exists(JoinPath(directory_, kCurrentFileName))) {
-    NORI_RETURN_IF_ERROR(RecoverManifest());
+    NORI_RETURN_IF_ERROR(RecoverManifest(context));
     NORI_RETURN_IF_ERROR(Recover(context, &last, &last_mixed));
   } else {
     NORI_RETURN_IF_ERROR(RefuseForeignFiles());
+    if (!context.identity.empty()) {
+      return absl::FailedPreconditionError(
+          absl::StrCat("there is no engine in ", directory_));
+    }
     NORI_RETURN_IF_ERROR(CreateManifest());
     NORI_RETURN_IF_ERROR(StartLog({}, {}, 0, 0));
   }
@@ -213,6 +251,10 @@ absl::Status EngineImpl::Recover(const OpenContext& context,
               });
   if (!report.ok() && !replayer.cut().has_value()) return report.status();
   NORI_RETURN_IF_ERROR(replayer.Finish());
+  // What the host says now comes from the page cache if a process was killed.
+  if (replayer.last_mixed() > state.decided_mixed) {
+    NORI_RETURN_IF_ERROR(SyncHost());
+  }
   NORI_RETURN_IF_ERROR(options_.file_system->SyncDirectory(directory_));
   *last = flushed;
   *last_mixed = flushed_mixed;

@@ -132,9 +132,10 @@ std::vector<SlotInfo> EngineImpl::GetSlots() {
     info.range = slot.range;
     info.runs = static_cast<int>(slot.runs.size());
     info.max_runs = slot.max_runs;
-    info.l0_slices = static_cast<int>(std::count_if(
-        version.l0().begin(), version.l0().end(),
-        [&](const L0Table& l0) { return l0.Overlaps(slot.range); }));
+    const std::vector<Run> l0_runs = version.L0RunsIn(slot.range);
+    info.l0_slices = static_cast<int>(l0_runs.size());
+    for (const Run& run : l0_runs) info.l0_bytes += run.bytes();
+    if (!slot.runs.empty()) info.oldest_run_bytes = slot.runs.back().bytes();
     info.heat = NormalisedHeat(rates[i].Weighted(),
                                sum / static_cast<double>(rates.size()), peak);
     info.bytes = slot.bytes();
@@ -143,6 +144,9 @@ std::vector<SlotInfo> EngineImpl::GetSlots() {
     info.writes = heat.writes();
     info.scans = heat.scans();
     info.last_compaction_micros = slot.last_compaction_micros;
+    info.user_bytes = heat.user_bytes();
+    info.flushed_bytes = heat.flushed_bytes();
+    info.merged_bytes = heat.merged_bytes();
     infos.push_back(std::move(info));
   }
   return infos;

@@ -25,32 +25,17 @@ void AddTombstones(const TableRef& table, const KeyRange& range,
       {std::shared_ptr<const RangeTombstoneSet>(table, &set), range});
 }
 
-// L0 tables hold what a slot has not adopted; each becomes one run of slices.
-// The runs live beside the iterator that walks them.
-class OwningRunIterator final : public EntryIterator {
- public:
-  OwningRunIterator(Run run, const TableIterOptions& options)
-      : run_(std::move(run)), inner_(NewRunIterator(&run_, options)) {}
-  bool Valid() const override { return inner_->Valid(); }
-  absl::Status status() const override { return inner_->status(); }
-  void SeekToFirst() override { inner_->SeekToFirst(); }
-  void SeekToLast() override { inner_->SeekToLast(); }
-  void Seek(std::string_view user_key, uint64_t trailer) override {
-    inner_->Seek(user_key, trailer);
+// False: no slot that meets `bounds` has a run. Where there are many slots it
+// does not look.
+bool MayHaveRuns(const Version& version, const KeyRange& bounds) {
+  constexpr size_t kSlotsAsked = 16;
+  const auto [first, last] = version.SlotRangeFor(bounds);
+  if (last - first >= kSlotsAsked) return true;
+  for (size_t i = first; i <= last; ++i) {
+    if (!version.slots()[i]->runs.empty()) return true;
   }
-  void SeekBefore(std::string_view user_key) override {
-    inner_->SeekBefore(user_key);
-  }
-  void Next() override { inner_->Next(); }
-  void Prev() override { inner_->Prev(); }
-  std::string_view user_key() const override { return inner_->user_key(); }
-  uint64_t trailer() const override { return inner_->trailer(); }
-  std::string_view value() const override { return inner_->value(); }
-
- private:
-  const Run run_;
-  const std::unique_ptr<EntryIterator> inner_;
-};
+  return false;
+}
 
 }  // namespace
 
@@ -163,10 +148,11 @@ std::unique_ptr<EntryIterator> ReadView::NewEntryIterator(
     }
   }
   for (Run& run : version_->L0RunsIn(bounds)) {
-    children.push_back(
-        std::make_unique<OwningRunIterator>(std::move(run), options));
+    children.push_back(NewRunIterator(std::move(run), options));
   }
-  children.push_back(NewSlotsIterator(version_.get(), bounds, options));
+  if (MayHaveRuns(*version_, bounds)) {
+    children.push_back(NewSlotsIterator(version_.get(), bounds, options));
+  }
   return NewMergingIterator(std::move(children));
 }
 

@@ -25,6 +25,9 @@ namespace nori {
 struct LayerInfo {
   uint64_t first_segment = 0;  // log segments from here on hold the layer
   std::atomic<uint64_t> highest_mixed{0};  // highest mixed transaction in it
+  // Whether any part of a mixed transaction is in it. A spilled one counts for
+  // highest_mixed only with its last part.
+  std::atomic<bool> mixed{false};
   std::atomic<SequenceNumber> largest_sequence{0};
 };
 

@@ -17,6 +17,22 @@ void State::Start(std::unique_ptr<Manifest> manifest) {
                                            HeatFor(*version));
 }
 
+namespace {
+
+// Hands the totals of the slots of `old` which `slot` takes over on to `heat`,
+// in equal parts where several slots of `now` share one.
+void InheritTotals(const ReadView& old, const Version& now, const Slot& slot,
+                   SlotHeat* heat) {
+  const auto [first, last] = old.version()->SlotRangeFor(slot.range);
+  for (size_t i = first; i <= last; ++i) {
+    const auto [from, to] = now.SlotRangeFor(old.version()->slots()[i]->range);
+    heat->InheritTotals(*old.heat()[i],
+                        1.0 / static_cast<double>(to - from + 1));
+  }
+}
+
+}  // namespace
+
 std::vector<std::shared_ptr<SlotHeat>> State::HeatFor(const Version& version) {
   std::vector<std::shared_ptr<SlotHeat>> heat;
   heat.reserve(version.slots().size());
@@ -41,6 +57,7 @@ std::vector<std::shared_ptr<SlotHeat>> State::HeatFor(const Version& version) {
           whole ? 1 : std::min(1.0, static_cast<double>(slot->bytes()) / bytes);
       heat.back()->Inherit(*view_->heat()[i], slot->range, share);
     }
+    InheritTotals(*view_, version, *slot, heat.back().get());
   }
   return heat;
 }

@@ -10,16 +10,6 @@
 #include "engine/iterators/merging_iterator.h"
 
 namespace nori {
-namespace {
-
-absl::Status CheckKey(std::string_view key) {
-  if (key.size() <= kMaxKeyBytes) return absl::OkStatus();
-  return absl::InvalidArgumentError(absl::StrCat("key of ", key.size(),
-                                                 " bytes is over the limit of ",
-                                                 kMaxKeyBytes, " bytes"));
-}
-
-}  // namespace
 
 WriteSet::~WriteSet() {
   if (!owns_tables_) return;
@@ -47,26 +37,22 @@ bool WriteSet::Hidden(SequenceNumber n) const {
 }
 
 absl::Status WriteSet::Put(std::string_view key, std::string_view value) {
-  NORI_RETURN_IF_ERROR(CheckKey(key));
-  if (value.size() > kMaxValueBytes) {
-    return absl::InvalidArgumentError(
-        absl::StrCat("value of ", value.size(), " bytes is over the limit of ",
-                     kMaxValueBytes, " bytes"));
-  }
+  NORI_RETURN_IF_ERROR(CheckKeySize(key));
+  NORI_RETURN_IF_ERROR(CheckValueSize(value));
   memtable_->Add(++last_, EntryKind::kPut, key, value, &hint_);
   return AfterChange();
 }
 
 absl::Status WriteSet::Delete(std::string_view key) {
-  NORI_RETURN_IF_ERROR(CheckKey(key));
+  NORI_RETURN_IF_ERROR(CheckKeySize(key));
   memtable_->Add(++last_, EntryKind::kDelete, key, {}, &hint_);
   return AfterChange();
 }
 
 absl::Status WriteSet::DeleteRange(std::string_view begin,
                                    std::string_view end) {
-  NORI_RETURN_IF_ERROR(CheckKey(begin));
-  NORI_RETURN_IF_ERROR(CheckKey(end));
+  NORI_RETURN_IF_ERROR(CheckKeySize(begin));
+  NORI_RETURN_IF_ERROR(CheckKeySize(end));
   if (begin >= end) return absl::OkStatus();
   ranges_.push_back({std::string(begin), std::string(end), ++last_});
   range_set_ = std::make_shared<RangeTombstoneSet>(ranges_);

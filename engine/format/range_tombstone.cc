@@ -65,4 +65,14 @@ SequenceNumber RangeTombstoneSet::Covering(std::string_view user_key,
   return 0;
 }
 
+void RangeTombstoneSet::AppendTo(std::vector<RangeTombstone>* tombstones,
+                                 SequenceNumber highest) const {
+  for (const Fragment& fragment : fragments_) {
+    for (SequenceNumber sequence : fragment.sequences) {
+      if (sequence > highest) continue;
+      tombstones->push_back({fragment.begin, fragment.end, sequence});
+    }
+  }
+}
+
 }  // namespace nori

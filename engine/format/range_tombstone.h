@@ -47,6 +47,10 @@ class RangeTombstoneSet {
   SequenceNumber Covering(std::string_view user_key,
                           SequenceNumber snapshot) const;
 
+  // Appends every tombstone with a sequence number of at most `highest`.
+  void AppendTo(std::vector<RangeTombstone>* tombstones,
+                SequenceNumber highest = kMaxSequence) const;
+
   // Index of the first fragment whose end is > user_key (the fragment that
   // covers the key, or the next one), or fragments().size().
   size_t FragmentAtOrAfter(std::string_view user_key) const;

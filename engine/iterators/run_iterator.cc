@@ -16,6 +16,8 @@ class RunIterator final : public EntryIterator {
  public:
   RunIterator(const Run* run, const TableIterOptions& options)
       : slices_(run->slices), options_(options) {}
+  RunIterator(Run run, const TableIterOptions& options)
+      : owned_(std::move(run)), slices_(owned_.slices), options_(options) {}
 
   bool Valid() const override { return valid_; }
   absl::Status status() const override { return status_; }
@@ -217,6 +219,7 @@ class RunIterator final : public EntryIterator {
     }
   }
 
+  const Run owned_;  // empty if somebody else has it
   const std::vector<Slice>& slices_;
   const TableIterOptions options_;
   std::unique_ptr<EntryIterator> iter_;  // of slice open_
@@ -234,6 +237,11 @@ class RunIterator final : public EntryIterator {
 std::unique_ptr<EntryIterator> NewRunIterator(const Run* run,
                                               const TableIterOptions& options) {
   return std::make_unique<RunIterator>(run, options);
+}
+
+std::unique_ptr<EntryIterator> NewRunIterator(Run run,
+                                              const TableIterOptions& options) {
+  return std::make_unique<RunIterator>(std::move(run), options);
 }
 
 }  // namespace nori

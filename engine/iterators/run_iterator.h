@@ -15,6 +15,9 @@ namespace nori {
 // the iterator.
 std::unique_ptr<EntryIterator> NewRunIterator(const Run* run,
                                               const TableIterOptions& options);
+// As above, of a run that is made for it, as those of L0 are.
+std::unique_ptr<EntryIterator> NewRunIterator(Run run,
+                                              const TableIterOptions& options);
 
 }  // namespace nori
 

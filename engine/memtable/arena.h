@@ -7,14 +7,21 @@
 #include <cstddef>
 #include <cstdlib>
 #include <memory>
+#include <utility>
 #include <vector>
+
+#include "engine/memtable/block_pool.h"
 
 namespace nori {
 
 // Allocate is called by one thread at a time; MemoryUsage by any.
 class Arena {
  public:
-  Arena() = default;
+  // Large blocks come from `pool` and go back to it.
+  explicit Arena(
+      std::shared_ptr<BlockPool> pool = std::make_shared<BlockPool>(0))
+      : pool_(std::move(pool)) {}
+  ~Arena();
   Arena(const Arena&) = delete;
   Arena& operator=(const Arena&) = delete;
 
@@ -48,6 +55,8 @@ class Arena {
   size_t remaining_ = 0;
   size_t next_block_bytes_ = size_t{64} << 10;
   std::vector<std::unique_ptr<char, Free>> blocks_;
+  const std::shared_ptr<BlockPool> pool_;
+  std::vector<char*> pooled_;
   std::atomic<size_t> usage_{0};
 };
 

@@ -46,8 +46,8 @@ class MemtableIterator final : public EntryIterator {
 
 }  // namespace
 
-Memtable::Memtable(size_t filter_bytes)
-    : list_(&arena_), filter_(filter_bytes) {}
+Memtable::Memtable(size_t filter_bytes, std::shared_ptr<BlockPool> pool)
+    : arena_(std::move(pool)), list_(&arena_), filter_(filter_bytes) {}
 Memtable::~Memtable() = default;
 
 void Memtable::CountEntry() {
@@ -82,6 +82,8 @@ void Memtable::AddRangeDelete(SequenceNumber sequence, std::string_view begin,
 PointLookup Memtable::Get(std::string_view user_key,
                           SequenceNumber snapshot) const {
   PointLookup result;
+  // What a snapshot sees was counted before the snapshot could be taken.
+  if (empty()) return result;
   if (filter_.enabled() && !filter_.MayContain(HashKey(user_key))) {
     return result;
   }

@@ -29,7 +29,10 @@ namespace nori {
 class Memtable {
  public:
   // `filter_bytes`: size of a filter in front of Get, see KeyFilter; 0: none.
-  explicit Memtable(size_t filter_bytes = 0);
+  // `pool`: where large blocks come from and go to.
+  explicit Memtable(
+      size_t filter_bytes = 0,
+      std::shared_ptr<BlockPool> pool = std::make_shared<BlockPool>(0));
   ~Memtable();
   Memtable(const Memtable&) = delete;
   Memtable& operator=(const Memtable&) = delete;

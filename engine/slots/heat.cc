@@ -95,6 +95,21 @@ void SlotHeat::Roll(uint64_t now_micros, double half_life_seconds) {
   fold(scans(), &rolled_scans_, &rates_.scans);
 }
 
+void SlotHeat::InheritTotals(const SlotHeat& parent, double share) {
+  const auto add = [share](uint64_t total, std::atomic<uint64_t>* to) {
+    const auto part = static_cast<uint64_t>(share * static_cast<double>(total));
+    to->fetch_add(part, std::memory_order_relaxed);
+    return part;
+  };
+  // Accesses that were rolled into the parent's rates are none of this slot's.
+  rolled_reads_ += add(parent.reads(), &reads_);
+  rolled_writes_ += add(parent.writes(), &writes_);
+  rolled_scans_ += add(parent.scans(), &scans_);
+  add(parent.user_bytes(), &user_bytes_);
+  add(parent.flushed_bytes(), &flushed_bytes_);
+  add(parent.merged_bytes(), &merged_bytes_);
+}
+
 double NormalisedHeat(double rate, double mean, double peak) {
   if (!(rate > 0) || !(mean > 0)) return 0;
   if (rate <= mean) return 0.5 * rate / mean;

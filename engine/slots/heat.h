@@ -48,10 +48,10 @@ class KeySample {
   Random random_ ABSL_GUARDED_BY(mutex_){0x5e1ec7};
 };
 
-// Access counters of one slot. Any thread adds; one thread at a time rolls.
-// Rates are exponentially weighted averages over time, so that heat does not
-// depend on how often anyone calls: with half-life H, an interval of dt seconds
-// that saw n accesses moves the rate by (1 - 2^(-dt/H)) towards n / dt.
+// Access and byte counters of one slot. Any thread adds; one thread at a time
+// rolls. Rates are exponentially weighted averages over time, so that heat does
+// not depend on how often anyone calls: with half-life H, an interval of dt
+// seconds that saw n accesses moves the rate by (1 - 2^(-dt/H)) towards n / dt.
 class SlotHeat {
  public:
   void AddRead(uint64_t n = 1) {
@@ -63,6 +63,21 @@ class SlotHeat {
   void AddScan(uint64_t n = 1) {
     scans_.fetch_add(n, std::memory_order_relaxed);
   }
+  // A flush brought the slot `entries` that hold `user_bytes` of keys and
+  // values and take `table_bytes` in the flushed table.
+  void AddFlush(uint64_t entries, uint64_t user_bytes, uint64_t table_bytes) {
+    AddWrite(entries);
+    user_bytes_.fetch_add(user_bytes, std::memory_order_relaxed);
+    flushed_bytes_.fetch_add(table_bytes, std::memory_order_relaxed);
+  }
+  // A merge in the slot wrote tables of so many bytes.
+  void AddMerge(uint64_t table_bytes) {
+    merged_bytes_.fetch_add(table_bytes, std::memory_order_relaxed);
+  }
+  // Adds `share` (0..1) of another slot's totals, not its rates: what a slot
+  // that comes out of a split or a join takes over, so that sums over slots
+  // stay. Before others know of this object.
+  void InheritTotals(const SlotHeat& parent, double share);
 
   // Where the accesses lie; scans count at the key where they begin.
   KeySample& read_keys() { return read_keys_; }
@@ -92,9 +107,19 @@ class SlotHeat {
   uint64_t reads() const { return reads_.load(std::memory_order_relaxed); }
   uint64_t writes() const { return writes_.load(std::memory_order_relaxed); }
   uint64_t scans() const { return scans_.load(std::memory_order_relaxed); }
+  uint64_t user_bytes() const {
+    return user_bytes_.load(std::memory_order_relaxed);
+  }
+  uint64_t flushed_bytes() const {
+    return flushed_bytes_.load(std::memory_order_relaxed);
+  }
+  uint64_t merged_bytes() const {
+    return merged_bytes_.load(std::memory_order_relaxed);
+  }
 
  private:
   std::atomic<uint64_t> reads_{0}, writes_{0}, scans_{0};
+  std::atomic<uint64_t> user_bytes_{0}, flushed_bytes_{0}, merged_bytes_{0};
   uint64_t rolled_reads_ = 0, rolled_writes_ = 0, rolled_scans_ = 0;
   uint64_t last_roll_micros_ = 0;
   bool rolling_ = false;  // Roll was called before

@@ -10,7 +10,15 @@ SELECT count(*) > 0, sum(entries) FROM nori_sstables;
 SELECT count(*) > 10 FROM nori_metrics;
 SELECT value FROM nori_metrics WHERE name = 'last_sequence' AND value > 0 LIMIT 0;
 SELECT count(*) > 0 FROM nori_events WHERE kind = 'flush_end';
+SELECT count(*) > 20, sum(help <> '') = count(*) FROM nori_options;
+SELECT name, value FROM nori_options WHERE name IN ('l0_trigger', 'scheduler');
+SELECT count(*) FROM nori_metrics WHERE kind NOT IN ('gauge', 'counter') OR help = '';
+SELECT nori_metrics_text() LIKE '# HELP nori_%# TYPE nori_slots gauge
+nori_slots{schema="main"} %# TYPE nori_flushes_total counter
+nori_flushes_total{schema="main"} %';
+SELECT sum(user_bytes) > 5000 * 15, sum(flushed_bytes) > 10000, sum(merged_bytes) FROM nori_slots;
 SELECT nori_compact();
+SELECT sum(merged_bytes) > 10000, sum(oldest_run_bytes) = sum(bytes), sum(l0_bytes) FROM nori_slots;
 SELECT nori_verify();
 SELECT count(*), sum(id) FROM t;
 ATTACH 'other.db' AS o;
@@ -18,6 +26,9 @@ SELECT count(*) FROM nori_slots('o');
 CREATE VIRTUAL TABLE o.x USING nori(a);
 SELECT name FROM nori_tables('o');
 SELECT name FROM nori_tables WHERE schema = 'main';
+SELECT nori_metrics_text('nowhere');
+SELECT count(*) > 20 FROM nori_options('o');
+SELECT nori_metrics_text('o') LIKE '%{schema="o"} %';
 SELECT nori_flush('o'), nori_verify('nowhere');
 DROP TABLE t;
 SELECT count(*) FROM nori_tables;

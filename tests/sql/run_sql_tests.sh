@@ -5,7 +5,8 @@
 #   run_sql_tests.sh [--update] path/to/nori_lsm.so [name ...]
 #
 # --update writes the *.out files instead. Each script gets an empty directory of
-# its own with the database test.db; in the output the directory reads DIR.
+# its own with the database test.db, and the scripts for people as scripts/; in
+# the output the directory reads DIR.
 set -u
 
 update=0
@@ -27,6 +28,7 @@ for name in "$@"; do
   directory=$(mktemp -d)
   (
     cd "$directory" || exit 1
+    ln -s "$here/../../sql" scripts
     # The loading line is no part of the script, so errors name its own lines.
     NORI_EXTENSION=$extension timeout 300 sqlite3 -batch \
       -cmd ".load $extension" test.db < "$here/$name.sql" 2>&1

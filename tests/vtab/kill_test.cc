@@ -3,7 +3,8 @@
 // The writer and the reader that checks its work are this program again, each
 // in a fresh process (see KillTestRole). The writer moves money between an
 // ordinary table and a nori table, adds rows to a nori table alone, and tells
-// the parent of each commit that has returned.
+// the parent of each commit that has returned. After some kills the power fails
+// as well: see sync_recorder.h.
 
 #include <signal.h>
 #include <sys/wait.h>
@@ -16,6 +17,7 @@
 #include <cstdio>
 #include <cstdlib>
 #include <ctime>
+#include <filesystem>
 #include <random>
 #include <string>
 #include <thread>
@@ -23,12 +25,14 @@
 
 #include "gtest/gtest.h"
 #include "tests/vtab/module_fixture.h"
+#include "tests/vtab/sync_recorder.h"
 
 namespace nori {
 namespace {
 
 constexpr char kWriterPath[] = "NORI_KILL_TEST_WRITER";
 constexpr char kWriterSeed[] = "NORI_KILL_TEST_SEED";
+constexpr char kWriterRecords[] = "NORI_KILL_TEST_RECORDS";
 constexpr char kCheckerPath[] = "NORI_KILL_TEST_CHECKER";
 constexpr int kAccounts = 20;
 constexpr int kStartBalance = 1000;
@@ -58,9 +62,11 @@ std::string Schema(const std::string& journal) {
          " FROM c; INSERT INTO bank SELECT id, balance FROM cash; COMMIT;";
 }
 
-// One line per commit, and the pipe has it before the next begins.
-void Report(char kind, uint64_t number) {
-  const std::string line = kind + std::to_string(number) + "\n";
+// One line per commit, and the pipe has it before the next begins. With
+// synchronous = FULL the kind is a capital.
+void Report(char kind, bool full, uint64_t number) {
+  const std::string line = static_cast<char>(full ? kind - 'a' + 'A' : kind) +
+                           std::to_string(number) + "\n";
   if (write(STDOUT_FILENO, line.data(), line.size()) !=
       static_cast<ssize_t>(line.size())) {
     _exit(3);
@@ -79,19 +85,19 @@ uint64_t NumberOf(TestConnection* connection, const std::string& sql) {
 }
 
 // A commit in autocommit that makes three rows at once.
-void CommitAlone(TestConnection* connection, std::mt19937_64* random,
+void CommitAlone(TestConnection* connection, std::mt19937_64* random, bool full,
                  uint64_t number) {
   const std::string n = std::to_string(number);
   Must(connection, "INSERT INTO alone SELECT " + n + ", value, randomblob(" +
                        std::to_string((*random)() % 600) +
                        ") FROM (SELECT 1 AS value UNION SELECT 2 UNION SELECT "
                        "3)");
-  Report('a', number);
+  Report('a', full, number);
 }
 
 // A transaction over both kinds of table; every fourth is rolled back, others
 // roll back to a savepoint on their way.
-void CommitMixed(TestConnection* connection, std::mt19937_64* random,
+void CommitMixed(TestConnection* connection, std::mt19937_64* random, bool full,
                  uint64_t* number) {
   const std::string n = std::to_string(*number + 1);
   const std::string from = std::to_string((*random)() % kAccounts + 1);
@@ -115,24 +121,37 @@ void CommitMixed(TestConnection* connection, std::mt19937_64* random,
     return;
   }
   Must(connection, "COMMIT");
-  Report('m', ++*number);
+  Report('m', full, ++*number);
 }
 
 [[noreturn]] void RunWriter(const char* path) {
   std::mt19937_64 random(NumberFromEnvironment(kWriterSeed, 0));
+  const char* const records = std::getenv(kWriterRecords);
+  if (records != nullptr) StartRecording(records);
   TestConnection connection(path);
-  Must(&connection, "PRAGMA synchronous=FULL; PRAGMA busy_timeout=10000");
+  Must(&connection,
+       "PRAGMA synchronous=FULL; PRAGMA busy_timeout=10000;"
+       "PRAGMA wal_autocheckpoint=" +
+           std::to_string(10 + random() % 200));
+  bool full = true;
   uint64_t alone =
       NumberOf(&connection, "SELECT coalesce(max(n), 0) FROM alone");
   uint64_t mixed =
       NumberOf(&connection, "SELECT coalesce(max(n), 0) FROM cash_log");
   for (;;) {
-    if (random() % 2 == 0) {
-      CommitAlone(&connection, &random, ++alone);
-    } else {
-      CommitMixed(&connection, &random, &mixed);
+    if (records != nullptr && random() % 10 == 0) {
+      full = random() % 8 == 0;
+      Must(&connection,
+           full ? "PRAGMA synchronous=FULL" : "PRAGMA synchronous=NORMAL");
     }
-    if (random() % 100 == 0) Must(&connection, "SELECT nori_flush()");
+    if (random() % 2 == 0) {
+      CommitAlone(&connection, &random, full, ++alone);
+    } else {
+      CommitMixed(&connection, &random, full, &mixed);
+    }
+    if (random() % (records != nullptr ? 20 : 100) == 0) {
+      Must(&connection, "SELECT nori_flush()");
+    }
   }
 }
 
@@ -227,13 +246,22 @@ std::string ReadAll(int fd) {
   return all;
 }
 
+struct Reports {
+  Commits all;
+  Commits promised;  // up to the last one with FULL
+};
+
 // Kills after `micros`, counted from the first report or, so that recovery is
-// hit too, from the start.
-Commits WriteUntilKilled(const std::string& path, uint64_t seed,
-                         bool while_opening, uint64_t micros) {
-  const Child child =
-      StartChild({std::string(kWriterPath) + "=" + path,
-                  std::string(kWriterSeed) + "=" + std::to_string(seed)});
+// hit too, from the start. Records in `records` if it is not empty.
+Reports WriteUntilKilled(const std::string& path, const std::string& records,
+                         uint64_t seed, bool while_opening, uint64_t micros) {
+  std::vector<std::string> variables{
+      std::string(kWriterPath) + "=" + path,
+      std::string(kWriterSeed) + "=" + std::to_string(seed)};
+  if (!records.empty()) {
+    variables.push_back(std::string(kWriterRecords) + "=" + records);
+  }
+  const Child child = StartChild(variables);
   std::string first;
   if (!while_opening) {
     first.resize(1);
@@ -245,13 +273,17 @@ Commits WriteUntilKilled(const std::string& path, uint64_t seed,
   EXPECT_EQ(waitpid(child.pid, &status, 0), child.pid);
   EXPECT_TRUE(WIFSIGNALED(status)) << "the writer ended by itself: " << status;
   const std::string reports = first + ReadAll(child.output);
-  Commits commits;
+  Reports commits;
   size_t begin = 0;
   for (size_t end; (end = reports.find('\n', begin)) != std::string::npos;
        begin = end + 1) {
+    const char kind = reports[begin];
     const uint64_t number =
         std::strtoull(reports.c_str() + begin + 1, nullptr, 10);
-    (reports[begin] == 'a' ? commits.alone : commits.mixed) = number;
+    (kind == 'a' || kind == 'A' ? commits.all.alone : commits.all.mixed) =
+        number;
+    // Commits are one sequence: a promise is one for all before it.
+    if (kind == 'A' || kind == 'M') commits.promised = commits.all;
   }
   return commits;
 }
@@ -292,8 +324,9 @@ TEST_P(KillTest, EveryAcknowledgedCommitIsWholeInBothStores) {
     SCOPED_TRACE("kill " + std::to_string(i));
     const bool while_opening = random() % 4 == 0;
     const Commits reported =
-        WriteUntilKilled(path, random(), while_opening,
-                         random() % (while_opening ? 40000 : 300000));
+        WriteUntilKilled(path, "", random(), while_opening,
+                         random() % (while_opening ? 40000 : 300000))
+            .all;
     const Commits found = Check(path);
     // One more of each kind may have been committed and not yet reported.
     EXPECT_GE(found.alone, std::max(before.alone, reported.alone));
@@ -306,6 +339,56 @@ TEST_P(KillTest, EveryAcknowledgedCommitIsWholeInBothStores) {
   std::printf("%llu commits of nori tables alone, %llu mixed\n",
               static_cast<unsigned long long>(before.alone),
               static_cast<unsigned long long>(before.mixed));
+}
+
+// Killed once or more, each time opened anew without a look at it, then the
+// power fails: both stores agree, and what FULL promised is there.
+TEST_P(KillTest, BothStoresAgreeAfterAPowerFailure) {
+  const uint64_t seed = NumberFromEnvironment("NORI_TEST_SEED", time(nullptr));
+  const uint64_t crashes =
+      std::min<uint64_t>(NumberFromEnvironment("NORI_TEST_CRASHES", 20), 500);
+  std::printf("NORI_TEST_SEED=%llu NORI_TEST_CRASHES=%llu\n",
+              static_cast<unsigned long long>(seed),
+              static_cast<unsigned long long>(crashes));
+  std::mt19937_64 random(seed);
+  const std::string directory = Path("store");
+  const std::string records = Path("records");
+  std::filesystem::create_directory(directory);
+  const std::string path = directory + "/power.db";
+  {
+    TestConnection connection(path);
+    connection.Get(Schema(GetParam()));
+  }
+  Commits before;
+  uint64_t lost = 0;
+  for (uint64_t i = 0; i < crashes && !HasFailure(); ++i) {
+    SCOPED_TRACE("power failure " + std::to_string(i));
+    RecordAsDurable(directory, records);
+    Commits promised = before;
+    Commits most = before;
+    const uint64_t kills = 1 + random() % 3;
+    for (uint64_t k = 0; k < kills; ++k) {
+      const bool while_opening = random() % 3 == 0;
+      const Reports reported = WriteUntilKilled(
+          path, records, random(), while_opening, random() % 60000);
+      promised.alone = std::max(promised.alone, reported.promised.alone);
+      promised.mixed = std::max(promised.mixed, reported.promised.mixed);
+      // One more may have been committed and not reported.
+      most.alone = std::max(most.alone, reported.all.alone) + 1;
+      most.mixed = std::max(most.mixed, reported.all.mixed) + 1;
+    }
+    LosePower(directory, records, &random);
+    const Commits found = Check(path);
+    EXPECT_GE(found.alone, promised.alone);
+    EXPECT_GE(found.mixed, promised.mixed);
+    EXPECT_LE(found.alone, most.alone);
+    EXPECT_LE(found.mixed, most.mixed);
+    if (found.alone + found.mixed + 2 * kills < most.alone + most.mixed) ++lost;
+    before = found;
+  }
+  std::printf("%llu of %llu power failures lost commits\n",
+              static_cast<unsigned long long>(lost),
+              static_cast<unsigned long long>(crashes));
 }
 
 INSTANTIATE_TEST_SUITE_P(JournalModes, KillTest,

@@ -4,6 +4,7 @@
 #include <string>
 
 #include "engine/engine.h"
+#include "engine/io/fake_clock.h"
 #include "engine/io/memory_file_system.h"
 #include "gtest/gtest.h"
 
@@ -32,7 +33,8 @@ class MixedHistoryTest : public ::testing::Test {
 
   MemoryFileSystem files_;
   std::unique_ptr<Engine> engine_;
-  MixedHistory history_{0};
+  FakeClock clock_;
+  MixedHistory history_{0, &clock_};
 };
 
 TEST_F(MixedHistoryTest, ReaderGetsTheStateOfItsHost) {
@@ -62,6 +64,35 @@ TEST_F(MixedHistoryTest, PreparedAgainOrAborted) {
   history_.Published(1);
   EXPECT_EQ(StateFor(0), 0u);
   EXPECT_EQ(StateFor(1), 1u);
+}
+
+TEST_F(MixedHistoryTest, KeepsWhatIsYoungOrAmongTheLast) {
+  const auto commit = [this](uint64_t number) {
+    history_.Prepared(number, Commit(), 0);
+    history_.Published(number);
+  };
+  for (uint64_t number = 1; number <= 500; ++number) commit(number);
+  EXPECT_EQ(StateFor(0), 0u);  // many, but young
+  EXPECT_EQ(StateFor(123), 123u);
+  clock_.Advance(absl::Seconds(11));
+  commit(501);
+  // Of the old ones only the last 64.
+  EXPECT_TRUE(absl::IsAborted(history_.StateFor(436, engine_.get()).status()));
+  EXPECT_EQ(StateFor(437), 437u);
+  EXPECT_EQ(StateFor(501), 501u);
+  clock_.Advance(absl::Hours(1));
+  EXPECT_EQ(StateFor(437), 437u);  // old, but among the last
+  commit(502);
+  EXPECT_TRUE(absl::IsAborted(history_.StateFor(437, engine_.get()).status()));
+}
+
+TEST_F(MixedHistoryTest, QuietAfterTenSeconds) {
+  EXPECT_TRUE(history_.Quiet());
+  history_.Prepared(1, Commit(), 0);
+  history_.Published(1);
+  EXPECT_FALSE(history_.Quiet());
+  clock_.Advance(absl::Seconds(11));
+  EXPECT_TRUE(history_.Quiet());
 }
 
 }  // namespace

@@ -218,6 +218,8 @@ int InAnotherProcess(const std::string& script) {
   const std::string before =
       "ASAN_OPTIONS=detect_leaks=0 LD_PRELOAD=$(gcc "
       "-print-file-name=libasan.so) ";
+#elif defined(__SANITIZE_THREAD__)
+  const std::string before = "LD_PRELOAD=$(gcc -print-file-name=libtsan.so) ";
 #else
   const std::string before;
 #endif

@@ -223,7 +223,18 @@ std::string StatementGenerator::Update() {
   // ordinary table's as the update comes to them: where REPLACE removes rows
   // that are still to be updated the two differ by nature.
   if (changes_key && (clause == " OR REPLACE" || has_rowid_)) clause = "";
-  return "UPDATE" + clause + " t SET " + assignments + " WHERE " + Condition(1);
+  std::string condition = Condition(1);
+  // SQLite takes the values of an IN list from the last to the first for a DESC
+  // key of an ordinary table, and from the first for a virtual one; which row
+  // is first to get a key that both want is then another.
+  const bool descending =
+      std::find(key_descending_.begin(), key_descending_.end(), true) !=
+      key_descending_.end();
+  while (changes_key && descending &&
+         condition.find(" IN (") != std::string::npos) {
+    condition = Condition(1);
+  }
+  return "UPDATE" + clause + " t SET " + assignments + " WHERE " + condition;
 }
 
 std::string StatementGenerator::Delete() {

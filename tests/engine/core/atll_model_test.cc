@@ -1,10 +1,12 @@
 // Slots that adapt, against absl::btree_map: splits by size, heat and boundary,
-// joins, adoptions and merges at random, with snapshots, reopening, kills and
-// power losses in between, also in the middle of background work.
+// joins, adoptions, merges and dropped ranges at random, with snapshots,
+// reopening, kills and power losses in between, also in the middle of
+// background work.
 //
 // NORI_TEST_OPS sets the number of operations of each run, NORI_TEST_SEED the
 // seed.
 
+#include <iterator>
 #include <map>
 #include <memory>
 #include <set>
@@ -240,11 +242,49 @@ class AtllModel : public ::testing::TestWithParam<Config> {
     }
   }
 
+  // A table is made and filled, or one is dropped and never written again.
+  void MakeOrDropTable() {
+    if (tables_.size() < 4 && random_->OneIn(2)) {
+      const std::string begin = absl::StrFormat("table%04d", next_table_++);
+      const std::string end = absl::StrFormat("table%04d", next_table_);
+      NORI_ASSERT_OK(engine_->AddGuards({begin, end}));
+      tables_.insert({begin, end});
+    } else if (!tables_.empty()) {
+      const auto it = std::next(
+          tables_.begin(), static_cast<int>(random_->Uniform(tables_.size())));
+      const auto [begin, end] = *it;
+      tables_.erase(it);
+      WriteBatch batch;
+      batch.DeleteRange(begin, end);
+      WriteOptions sync;
+      sync.durability = Durability::kSync;
+      NORI_ASSERT_OK(engine_->Write(sync, batch));
+      model_.erase(model_.lower_bound(begin), model_.lower_bound(end));
+      engine_->DropRange({begin, end});
+    }
+    for (const auto& [begin, end] : tables_) {
+      WriteBatch batch;
+      for (uint64_t n = random_->Uniform(200); n > 0; --n) {
+        const std::string key =
+            absl::StrFormat("%s.%05d", begin, random_->Uniform(2000));
+        model_[key] = std::string(random_->Uniform(150), 't');
+        batch.Put(key, model_[key]);
+      }
+      WriteOptions sync;
+      sync.durability = Durability::kSync;
+      NORI_ASSERT_OK(engine_->Write(sync, batch));
+      // So much at once needs room in L0.
+      if (manual()) NORI_ASSERT_OK(engine_->RunBackgroundWork(30).status());
+    }
+  }
+
   void Step(uint64_t i) {
     if (i % 4000 == 0) NextPhase();
     const uint64_t dice = random_->Uniform(10000);
     if (dice < 4) {
       Rare();
+    } else if (dice < 8) {
+      MakeOrDropTable();
     } else if (dice < 20) {
       if (snapshots_.size() < 3) {
         snapshots_.emplace_back(engine_->GetSnapshot(), model_);
@@ -277,6 +317,8 @@ class AtllModel : public ::testing::TestWithParam<Config> {
   std::unique_ptr<Engine> engine_;
   Model model_;
   std::set<std::string> guards_;
+  std::map<std::string, std::string> tables_;  // their ranges
+  int next_table_ = 0;
   std::vector<std::pair<SnapshotRef, Model>> snapshots_;
   uint64_t read_begin_ = 0, read_width_ = 1;
   uint64_t write_begin_ = 0, write_width_ = 1;
@@ -300,7 +342,8 @@ TEST_P(AtllModel, RandomOperations) {
   if (!manual() || operations < 100000) return;
   for (const char* what :
        {"slot_split size", "slot_split heat", "slot_split boundary",
-        "slot_join cold", "adoption l0", "compaction_end space"}) {
+        "slot_join cold", "adoption l0", "compaction_end space",
+        "compaction_end dropped"}) {
     EXPECT_GT(seen_[what], 0u) << what;
   }
 }

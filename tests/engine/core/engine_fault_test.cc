@@ -282,7 +282,7 @@ TEST(EngineLimits, KeysAndValues) {
   Engine* engine = opened->get();
   const std::string longest(kMaxKeyBytes, 'k');
   NORI_EXPECT_OK(engine->Put({}, longest, "v"));
-  EXPECT_TRUE(absl::IsInvalidArgument(engine->Put({}, longest + "k", "v")));
+  EXPECT_TRUE(absl::IsOutOfRange(engine->Put({}, longest + "k", "v")));
   EXPECT_EQ(GetOr(engine, longest), "v");
   NORI_EXPECT_OK(engine->Put({}, "", "empty key"));
   EXPECT_EQ(GetOr(engine, ""), "empty key");

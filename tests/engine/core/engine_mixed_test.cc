@@ -1,5 +1,6 @@
 // Transactions whose fate a host database decides.
 
+#include <map>
 #include <memory>
 #include <string>
 
@@ -12,13 +13,19 @@ namespace {
 
 class EngineMixed : public ::testing::Test {
  protected:
-  std::unique_ptr<Engine> Open(FileSystem* fs, uint64_t host) {
+  std::unique_ptr<Engine> Open(FileSystem* fs, uint64_t host,
+                               uint64_t known = 0) {
     Options options = TinyOptions(fs);
     options.background = BackgroundMode::kManual;
     OpenContext context;
     context.host_mixed_number = [this, host]() -> absl::StatusOr<uint64_t> {
       ++asked_;
       return host;
+    };
+    context.known_mixed = known;
+    context.sync_host = [this] {
+      ++syncs_;
+      return host_sync_;
     };
     auto opened = Engine::Open(options, "/db", context);
     EXPECT_TRUE(opened.ok()) << opened.status();
@@ -41,6 +48,8 @@ class EngineMixed : public ::testing::Test {
 
   MemoryFileSystem fs_;
   int asked_ = 0;
+  int syncs_ = 0;
+  absl::Status host_sync_;  // what syncing the host gives
 };
 
 // The process dies between prepare and commit: the host alone knows.
@@ -127,9 +136,110 @@ TEST_F(EngineMixed, FlushedOnesNeedNoHost) {
     EXPECT_EQ(engine->FlushedMixed(), 1);
   }
   asked_ = 0;
-  const auto engine = Open(&fs_, 1);
+  const auto engine = Open(&fs_, 1, /*known=*/1);
   EXPECT_EQ(asked_, 0);
   EXPECT_EQ(engine->LastMixed(), 1);
+}
+
+// What a table or a copy holds cannot be taken back, so the host is durable
+// first; if it cannot be, nothing moves.
+TEST_F(EngineMixed, HostIsSyncedBeforeATableOrACopy) {
+  const auto engine = Open(&fs_, 0);
+  NORI_ASSERT_OK(engine->Put({}, "alone", "x"));
+  NORI_ASSERT_OK(engine->Flush());
+  EXPECT_EQ(syncs_, 0);
+  Mixed(engine.get(), 1, true);
+  host_sync_ = absl::InternalError("the host's disk is gone");
+  EXPECT_TRUE(absl::IsInternal(engine->Flush()));
+  EXPECT_EQ(engine->FlushedMixed(), 0);
+  EXPECT_TRUE(absl::IsInternal(engine->Checkpoint("/copy").status()));
+  EXPECT_FALSE(fs_.Exists("/copy"));
+  EXPECT_EQ(GetOr(engine.get(), "m1"), "x");
+  host_sync_ = absl::OkStatus();
+  syncs_ = 0;
+  NORI_ASSERT_OK(engine->Checkpoint("/copy").status());
+  EXPECT_EQ(syncs_, 1);
+  NORI_ASSERT_OK(engine->Flush());
+  EXPECT_EQ(syncs_, 2);
+  EXPECT_EQ(engine->FlushedMixed(), 1);
+}
+
+// Every part of a spilled transaction waits for the host, not only the last.
+TEST_F(EngineMixed, HostIsSyncedBeforeAnyPartOfASpilledOne) {
+  const auto engine = Open(&fs_, 0);
+  auto txn = engine->BeginTransaction({});
+  for (int i = 0; i < 2000; ++i) {
+    NORI_ASSERT_OK((*txn)->Put(absl::StrCat("key", i), std::string(200, 'x')));
+  }
+  NORI_ASSERT_OK(
+      (*txn)->Prepare(PrepareMode::kHostDecides, 1, Durability::kSync));
+  NORI_ASSERT_OK((*txn)->Commit(Durability::kSync));
+  host_sync_ = absl::InternalError("the host's disk is gone");
+  const size_t before = engine->GetTables().size();
+  EXPECT_FALSE(engine->Flush().ok());
+  EXPECT_EQ(engine->GetTables().size(), before);
+  host_sync_ = absl::OkStatus();
+  NORI_ASSERT_OK(engine->Flush());
+  EXPECT_EQ(engine->FlushedMixed(), 1);
+}
+
+// After a kill the host's word comes from the page cache.
+TEST_F(EngineMixed, RecoverySyncsTheHostBeforeItDecides) {
+  {
+    const auto engine = Open(&fs_, 0);
+    Mixed(engine.get(), 1, true);
+  }
+  const auto disk = fs_.Clone();
+  syncs_ = 0;
+  ASSERT_NE(Open(&fs_, 1), nullptr);
+  EXPECT_EQ(syncs_, 1);
+  host_sync_ = absl::InternalError("the host's disk is gone");
+  OpenContext context;
+  context.host_mixed_number = [] { return absl::StatusOr<uint64_t>(1); };
+  context.sync_host = [this] { return host_sync_; };
+  Options options = TinyOptions(disk.get());
+  EXPECT_TRUE(absl::IsInternal(Engine::Open(options, "/db", context).status()));
+  host_sync_ = absl::OkStatus();
+  EXPECT_EQ(GetOr(Open(disk.get(), 0).get(), "m1"), "<none>");
+}
+
+// A refusal leaves every file as it was: the right database may come back.
+TEST_F(EngineMixed, RefusedEngineIsNotTouched) {
+  std::string identity;
+  {
+    const auto engine = Open(&fs_, 0);
+    identity = engine->identity();
+    Mixed(engine.get(), 1, true);
+    NORI_ASSERT_OK(engine->Flush());
+    Mixed(engine.get(), 2, true);
+    NORI_ASSERT_OK(engine->Put({}, "last", "x"));
+  }
+  const auto files = [this] {
+    std::map<std::string, std::string> all;
+    const auto names = fs_.ListDirectory("/db");
+    for (const std::string& name : *names) {
+      all[name] = *fs_.ReadFile("/db/" + name);
+    }
+    return all;
+  };
+  const auto before = files();
+  const auto refused = [&](const std::string& wanted, uint64_t host) {
+    OpenContext context;
+    context.identity = wanted;
+    context.host_mixed_number = [host] {
+      return absl::StatusOr<uint64_t>(host);
+    };
+    const auto opened = Engine::Open(TinyOptions(&fs_), "/db", context);
+    EXPECT_TRUE(absl::IsFailedPrecondition(opened.status())) << opened.status();
+    EXPECT_EQ(files(), before);
+    return std::string(opened.status().message());
+  };
+  EXPECT_NE(refused("0123456789abcdef", 2).find("another database"),
+            std::string::npos);
+  EXPECT_NE(refused(identity, 0).find("older"), std::string::npos);
+  const auto engine = Open(&fs_, 2, /*known=*/2);
+  EXPECT_EQ(GetOr(engine.get(), "m2"), "x");
+  EXPECT_EQ(GetOr(engine.get(), "last"), "x");
 }
 
 // COMMIT may fail after xSync and be tried again with more in it.

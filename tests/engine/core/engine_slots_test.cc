@@ -156,6 +156,46 @@ TEST_F(EngineSlots, BoundariesStayGuardsHoweverColdAndSmall) {
   EXPECT_EQ(guards, (std::vector<std::string>{"", Key(300), Key(600)}));
 }
 
+TEST_F(EngineSlots, GuardsOfADroppedRangeGoAndItsSlotsJoin) {
+  Fill(0, 20000);
+  NORI_ASSERT_OK(engine_->AddGuards({Key(300), Key(19700)}));
+  const size_t before = engine_->GetSlots().size();
+  ASSERT_GE(before, 8u);
+  // Small slots, which could be joined.
+  WriteBatch most;
+  most.DeleteRange(Key(1000), Key(19700));
+  NORI_ASSERT_OK(engine_->Write({}, most));
+  NORI_ASSERT_OK(engine_->CompactRange({}));
+  ASSERT_EQ(engine_->GetSlots().size(), before);
+  SnapshotRef snapshot = engine_->GetSnapshot();
+  WriteBatch batch;
+  batch.DeleteRange(Key(300), Key(19700));
+  NORI_ASSERT_OK(engine_->Write({}, batch));
+  engine_->DropRange({Key(300), Key(19700)});
+  NORI_ASSERT_OK(engine_->Flush());
+  Idle(60);
+  // As long as the range cannot be emptied, it stays in slots of its own.
+  EXPECT_EQ(Count(EventKind::kCompactionEnd, "dropped"), 0u);
+  EXPECT_EQ(Count(EventKind::kSlotJoin, "cold"), 0u);
+  EXPECT_EQ(GetOr(engine_.get(), Key(300), snapshot),
+            std::string(100, 'a' + 300 % 26));
+  snapshot.reset();
+  Idle(1);
+  EXPECT_GE(Count(EventKind::kCompactionEnd, "dropped"), before - 2);
+  Idle(60);
+  std::vector<std::string> guards;
+  for (const SlotInfo& slot : engine_->GetSlots()) {
+    guards.push_back(slot.range.begin);
+  }
+  // What came behind the range may have asked for the guard at its end.
+  EXPECT_EQ(guards, (std::vector<std::string>{"", Key(19700)}));
+  EXPECT_EQ(GetOr(engine_.get(), Key(299)), std::string(100, 'a' + 299 % 26));
+  EXPECT_EQ(GetOr(engine_.get(), Key(300)), "<none>");
+  EXPECT_EQ(GetOr(engine_.get(), Key(19700)),
+            std::string(100, 'a' + 19700 % 26));
+  NORI_ASSERT_OK(engine_->Verify());
+}
+
 TEST_F(EngineSlots, SmallSlotsLeftByDeletionJoin) {
   Fill(0, 20000);
   const size_t before = engine_->GetSlots().size();

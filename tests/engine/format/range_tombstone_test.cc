@@ -81,6 +81,19 @@ void CheckFragments(const RangeTombstoneSet& set) {
   }
 }
 
+TEST(RangeTombstoneTest, GivesItsTombstonesUpToANumber) {
+  const RangeTombstoneSet set(
+      std::vector<RangeTombstone>{{"a", "c", 5}, {"b", "d", 3}});
+  std::vector<RangeTombstone> given{{"before", "this", 1}};
+  set.AppendTo(&given, 4);
+  EXPECT_THAT(given, ElementsAre(RangeTombstone{"before", "this", 1},
+                                 RangeTombstone{"b", "c", 3},
+                                 RangeTombstone{"c", "d", 3}));
+  given.clear();
+  set.AppendTo(&given);
+  EXPECT_EQ(given.size(), 4u);
+}
+
 TEST(RangeTombstoneTest, RandomSetsAgreeWithBruteForce) {
   const auto seed = std::random_device{}();
   std::cout << "seed " << seed << std::endl;

@@ -114,6 +114,33 @@ TEST(KeySampleTest, FollowsTheAccessesAndForgets) {
   }
 }
 
+TEST(SlotHeatTest, PartsOfASlotInheritItsTotalsAndNoBurst) {
+  SlotHeat parent;
+  parent.AddFlush(40, 4000, 2000);
+  parent.AddMerge(6000);
+  parent.AddRead(100);
+  parent.AddScan(10);
+  SlotHeat parts[2];
+  for (SlotHeat& part : parts) {
+    part.InheritTotals(parent, 0.5);
+    EXPECT_EQ(part.writes(), 20u);
+    EXPECT_EQ(part.user_bytes(), 2000u);
+    EXPECT_EQ(part.flushed_bytes(), 1000u);
+    EXPECT_EQ(part.merged_bytes(), 3000u);
+    EXPECT_EQ(part.reads(), 50u);
+    EXPECT_EQ(part.scans(), 5u);
+    part.Roll(kSecond, 1);
+    part.AddRead(1);
+    part.Roll(2 * kSecond, 1);
+    EXPECT_DOUBLE_EQ(part.rates().reads, 0.5);
+    EXPECT_EQ(part.rates().writes, 0);
+  }
+  SlotHeat joined;
+  for (const SlotHeat& part : parts) joined.InheritTotals(part, 1);
+  EXPECT_EQ(joined.merged_bytes(), 6000u);
+  EXPECT_EQ(joined.reads(), 102u);
+}
+
 TEST(NormalisedHeatTest, SeparatesAtAnyRate) {
   for (const double unit : {1e-3, 1.0, 1e6}) {
     EXPECT_DOUBLE_EQ(NormalisedHeat(unit, unit, unit), 0.5);

@@ -1,0 +1,209 @@
+#include "tests/vtab/sync_recorder.h"
+
+#include <fcntl.h>
+#include <sys/stat.h>
+#include <sys/syscall.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <array>
+#include <cstdio>
+#include <filesystem>
+#include <fstream>
+#include <mutex>
+#include <sstream>
+#include <vector>
+
+namespace nori {
+namespace {
+
+namespace fs = std::filesystem;
+
+constexpr size_t kBlock = 4096;
+constexpr char kRemovedPrefix[] = "removed-";
+
+// Never destroyed: threads may sync while the process ends.
+struct Recorder {
+  std::mutex mutex;
+  std::string records;  // empty: nothing is recorded
+};
+
+Recorder& TheRecorder() {
+  static Recorder* const recorder = new Recorder;
+  return *recorder;
+}
+
+std::string RecordOf(const std::string& records, uint64_t inode) {
+  return records + "/" + std::to_string(inode);
+}
+
+std::string ReadWhole(const std::string& path) {
+  std::ifstream file(path, std::ios::binary);
+  std::ostringstream content;
+  content << file.rdbuf();
+  return content.str();
+}
+
+void WriteWhole(const std::string& path, const std::string& content) {
+  std::ofstream(path, std::ios::binary | std::ios::trunc) << content;
+}
+
+std::string ReadDescriptor(int fd) {
+  std::string content;
+  std::array<char, 1 << 16> buffer;
+  ssize_t n;
+  while ((n = pread(fd, buffer.data(), buffer.size(),
+                    static_cast<off_t>(content.size()))) > 0) {
+    content.append(buffer.data(), static_cast<size_t>(n));
+  }
+  return content;
+}
+
+bool EndsWith(const std::string& text, const std::string& end) {
+  return text.size() >= end.size() &&
+         text.compare(text.size() - end.size(), end.size(), end) == 0;
+}
+
+int Sync(long call, int fd) {
+  Recorder& recorder = TheRecorder();
+  const std::lock_guard<std::mutex> lock(recorder.mutex);
+  struct stat info;
+  if (recorder.records.empty() || fstat(fd, &info) != 0) {
+    return static_cast<int>(syscall(call, fd));
+  }
+  const std::string record = RecordOf(recorder.records, info.st_ino);
+  const bool directory = S_ISDIR(info.st_mode);
+  // What is there before the call is durable after it. A descriptor for writing
+  // only cannot be read, so the file is read by its name.
+  if (!directory) {
+    const std::string link = "/proc/self/fd/" + std::to_string(fd);
+    const int reader = open(link.c_str(), O_RDONLY | O_CLOEXEC);
+    WriteWhole(record + ".new", ReadDescriptor(reader));
+    close(reader);
+  }
+  const int result = static_cast<int>(syscall(call, fd));
+  if (result != 0) return result;
+  if (!directory) {
+    rename((record + ".new").c_str(), record.c_str());
+    return result;
+  }
+  std::error_code ignored;
+  for (const auto& entry : fs::directory_iterator(recorder.records, ignored)) {
+    const std::string name = entry.path().filename().string();
+    if (name.rfind(kRemovedPrefix, 0) != 0) continue;
+    const std::string journal = ReadWhole(entry.path().string() + ".path");
+    struct stat parent;
+    if (stat(fs::path(journal).parent_path().c_str(), &parent) == 0 &&
+        parent.st_ino == info.st_ino && !EndsWith(name, ".path")) {
+      // The inode's next file begins with nothing synced.
+      const std::string inode = name.substr(sizeof(kRemovedPrefix) - 1);
+      const std::string old = recorder.records + "/" + inode;
+      syscall(SYS_unlinkat, AT_FDCWD, old.c_str(), 0);
+      syscall(SYS_unlinkat, AT_FDCWD, entry.path().c_str(), 0);
+    }
+  }
+  return result;
+}
+
+int Unlink(const char* path) {
+  Recorder& recorder = TheRecorder();
+  const std::lock_guard<std::mutex> lock(recorder.mutex);
+  struct stat info;
+  if (!recorder.records.empty() && stat(path, &info) == 0) {
+    if (EndsWith(path, "-journal")) {
+      const std::string kept =
+          recorder.records + "/" + kRemovedPrefix + std::to_string(info.st_ino);
+      WriteWhole(kept + ".path", path);
+      static_cast<void>(::link(path, kept.c_str()));
+    } else if (info.st_nlink == 1) {
+      const std::string record = RecordOf(recorder.records, info.st_ino);
+      syscall(SYS_unlinkat, AT_FDCWD, record.c_str(), 0);
+    }
+  }
+  return static_cast<int>(syscall(SYS_unlinkat, AT_FDCWD, path, 0));
+}
+
+std::vector<std::string> FilesIn(const std::string& directory) {
+  std::vector<std::string> files;
+  for (const auto& entry : fs::recursive_directory_iterator(directory)) {
+    if (entry.is_regular_file()) files.push_back(entry.path().string());
+  }
+  std::sort(files.begin(), files.end());
+  return files;
+}
+
+uint64_t InodeOf(const std::string& path) {
+  struct stat info = {};
+  stat(path.c_str(), &info);
+  return info.st_ino;
+}
+
+// The synced content with some of the blocks that were written later.
+std::string Survivor(const std::string& synced, const std::string& written,
+                     std::mt19937_64* random) {
+  const uint64_t kind = (*random)() % 4;
+  if (kind == 0) return synced;
+  if (kind == 1) return written;
+  std::string result = (*random)() % 2 == 0 ? synced : written;
+  const size_t size = result.size();
+  for (size_t at = 0; at < size; at += kBlock) {
+    const std::string& from = (*random)() % 2 == 0 ? synced : written;
+    if (at >= from.size()) continue;
+    const size_t n = std::min({kBlock, from.size() - at, size - at});
+    result.replace(at, n, from, at, n);
+  }
+  return result;
+}
+
+}  // namespace
+
+void StartRecording(const std::string& records) {
+  Recorder& recorder = TheRecorder();
+  const std::lock_guard<std::mutex> lock(recorder.mutex);
+  recorder.records = records;
+}
+
+void RecordAsDurable(const std::string& directory, const std::string& records) {
+  fs::remove_all(records);
+  fs::create_directory(records);
+  for (const std::string& path : FilesIn(directory)) {
+    WriteWhole(RecordOf(records, InodeOf(path)), ReadWhole(path));
+  }
+}
+
+void LosePower(const std::string& directory, const std::string& records,
+               std::mt19937_64* random) {
+  for (const std::string& path : FilesIn(directory)) {
+    if (EndsWith(path, "-shm")) {
+      fs::remove(path);
+      continue;
+    }
+    const std::string synced = ReadWhole(RecordOf(records, InodeOf(path)));
+    const std::string survivor = Survivor(synced, ReadWhole(path), random);
+    WriteWhole(path, survivor);
+  }
+  for (const std::string& kept : FilesIn(records)) {
+    const std::string name = fs::path(kept).filename().string();
+    if (name.rfind(kRemovedPrefix, 0) != 0 || EndsWith(name, ".path")) continue;
+    if ((*random)() % 2 == 0) continue;
+    const std::string synced = ReadWhole(RecordOf(records, InodeOf(kept)));
+    WriteWhole(ReadWhole(kept + ".path"),
+               Survivor(synced, ReadWhole(kept), random));
+  }
+}
+
+}  // namespace nori
+
+extern "C" {
+
+__attribute__((visibility("default"))) int fsync(int fd) {
+  return nori::Sync(SYS_fsync, fd);
+}
+__attribute__((visibility("default"))) int fdatasync(int fd) {
+  return nori::Sync(SYS_fdatasync, fd);
+}
+__attribute__((visibility("default"))) int unlink(const char* path) noexcept {
+  return nori::Unlink(path);
+}
+
+}  // extern "C"

@@ -1,0 +1,32 @@
+// Remembers what a process has made durable, so that a test can take the rest
+// away: a power failure, played on real files.
+//
+// The tests' executable defines fsync, fdatasync and unlink, which then serve
+// SQLite and the extension as well. They only record where StartRecording was
+// called. The records outlive the process, which may be killed at any moment.
+
+#ifndef NORI_TESTS_VTAB_SYNC_RECORDER_H_
+#define NORI_TESTS_VTAB_SYNC_RECORDER_H_
+
+#include <random>
+#include <string>
+
+namespace nori {
+
+// From now on this process records what it syncs in `records`, a directory on
+// the file system of the files.
+void StartRecording(const std::string& records);
+
+// Takes everything in `directory` (and one level below it) for durable.
+void RecordAsDurable(const std::string& directory, const std::string& records);
+
+// What a power failure now leaves of `directory`: every file independently
+// keeps what was synced last, with none, some or all blocks of what was written
+// since; a rollback journal whose removal was not synced may be back. No
+// process may have the files open.
+void LosePower(const std::string& directory, const std::string& records,
+               std::mt19937_64* random);
+
+}  // namespace nori
+
+#endif  // NORI_TESTS_VTAB_SYNC_RECORDER_H_
