@@ -130,6 +130,7 @@ std::vector<SlotView> Background::SlotViews(const ReadView& view) {
   for (size_t i = 0; i < version.slots().size(); ++i) {
     SlotView slot = ViewOf(version, i);
     slot.busy = busy_.contains(slot.id);
+    slot.overlap = overlap_;
     const auto guard = guards_.find(slot.id);
     if (guard != guards_.end()) {
       slot.merge_for_join = guard->second.join_wanted;
@@ -139,7 +140,6 @@ std::vector<SlotView> Background::SlotViews(const ReadView& view) {
     slot.heat = sum > 0 ? NormalisedHeat(rates[i].Weighted(), mean, peak)
                         : version.slots()[i]->heat;
     slot.costs = costs;
-    slot.overlap = overlap_;
     if (rates[i].writes > 0) {
       slot.arriving_bytes =
           static_cast<uint64_t>(round * rates[i].writes / writes) + 1;
