@@ -49,11 +49,10 @@ po::options_description Describe(Settings* s) {
       "scans a second");
   add("disk-mib-s", po::value(&s->disk_mib_s)->default_value(500),
       "what merges read and write a second");
-  add("max-slots", po::value(&s->sim.max_slots)->default_value(2048),
-      "bound of the number of slots; a quarter of it is aimed at");
   add("set", po::value(&s->set)->multitoken(),
       "options of the engine, NAME=VALUE: run_policy, scheduler, max_runs, "
-      "memtable_bytes, slot_bytes, l0_trigger, seed of the bandit ...");
+      "memtable_bytes, slot_bytes, max_slots, l0_trigger, seed of the bandit "
+      "...");
   add("seed", po::value(&s->sim.engine.seed)->default_value(1), "seed");
   add("reports", po::value(&s->reports)->default_value(8),
       "lines in the table");
@@ -96,8 +95,8 @@ void Finish(Settings* s) {
   const absl::Status valid = ValidateOptions(s->sim.engine);
   if (!valid.ok()) Fail(valid.ToString());
   if (!(s->data_gib > 0) || !(s->write_gib > 0) || !(s->write_mib_s > 0) ||
-      !(s->disk_mib_s > 0) || s->reports < 1 || s->sim.max_slots < 1) {
-    Fail("sizes, rates, --reports and --max-slots must be positive");
+      !(s->disk_mib_s > 0) || s->reports < 1) {
+    Fail("sizes, rates and --reports must be positive");
   }
   s->sim.grows = s->workload == "grow";
   s->sim.data_bytes = s->sim.grows ? 0 : s->data_gib * kGib;
@@ -126,11 +125,10 @@ void PrintArithmetic(const Settings& s) {
   std::printf(
       "Slot sizes: slots of target size max(slot_bytes, 4 * data / max_slots), "
       "cut into pieces of\nhalf to all of it; slot_bytes %.0f MiB, max_slots "
-      "%llu, memtable %.0f MiB, %d L0 tables a round.\nLeast write "
+      "%d, memtable %.0f MiB, %d L0 tables a round.\nLeast write "
       "amplification of merges that K runs allow when a slot's whole data are "
       "overwritten.\n\n",
-      static_cast<double>(o.slot_bytes) / kMib,
-      static_cast<unsigned long long>(s.sim.max_slots),
+      static_cast<double>(o.slot_bytes) / kMib, o.max_slots,
       static_cast<double>(o.memtable_bytes) / kMib, o.l0_trigger);
   std::printf(
       "| data GiB | target MiB | slots | arriving KiB a slot and round "

@@ -7,14 +7,12 @@
 #include <utility>
 
 #include "bench/measure.h"
+#include "engine/slots/guards.h"
 #include "engine/slots/heat.h"
 
 namespace nori::bench {
 namespace {
 
-// Of max_slots so many parts are left to cuts by heat and to pieces of uneven
-// size.
-constexpr double kSpare = 4;
 // A manifest edit, with its sync.
 constexpr double kEditSeconds = 300e-6;
 constexpr size_t kMaxPieces = 16;
@@ -35,8 +33,9 @@ uint64_t Whole(double bytes) { return static_cast<uint64_t>(bytes); }
 }  // namespace
 
 double SlotTarget(const SimulationOptions& options, double data_bytes) {
-  return std::max(static_cast<double>(options.engine.slot_bytes),
-                  kSpare * data_bytes / static_cast<double>(options.max_slots));
+  return static_cast<double>(
+      SlotTargetBytes(options.engine.slot_bytes, Whole(data_bytes),
+                      static_cast<uint64_t>(options.engine.max_slots)));
 }
 
 SimulatedStore::SimulatedStore(const SimulationOptions& options)
@@ -115,9 +114,19 @@ void SimulatedStore::RefreshView(size_t index) {
       !slot.l0.empty() && slot.l0.size() + slot.runs.size() > 1;
 }
 
+Costs SimulatedStore::MeasuredCosts() const {
+  Costs costs;
+  // Of input, as the engine counts; about as much is written as is read.
+  costs.merge_micros_per_byte = 2e6 / options_.disk_rate;
+  return costs;
+}
+
 void SimulatedStore::RefreshAll() {
   SlotHeat::Rates rates;
   std::vector<double> weighted;
+  const Costs costs = MeasuredCosts();
+  const double round = static_cast<double>(options_.engine.memtable_bytes) *
+                       options_.engine.l0_trigger;
   for (size_t i = 0; i < slots_.size(); ++i) {
     RefreshView(i);
     SlotView& view = views_[i];
@@ -125,6 +134,11 @@ void SimulatedStore::RefreshAll() {
     view.scan_rate = rates.scans = slots_[i].scans * options_.scan_rate;
     view.write_rate = rates.writes =
         slots_[i].writes * options_.write_rate / options_.entry_bytes;
+    view.arriving_bytes =
+        slots_[i].writes > 0 ? Whole(round * slots_[i].writes) + 1 : 0;
+    // The oldest run of what does not grow has every key.
+    view.overlap = options_.grows ? 0 : 1;
+    view.costs = costs;
     weighted.push_back(rates.Weighted());
   }
   const double mean = std::accumulate(weighted.begin(), weighted.end(), 0.0) /

@@ -24,8 +24,7 @@ struct TrafficPart {
 };
 
 struct SimulationOptions {
-  Options engine;  // memtable_bytes, slot_bytes, max_runs, policies, seed ...
-  uint64_t max_slots = 2048;
+  Options engine;  // memtable_bytes, slot_bytes, max_slots, policies, seed ...
   double data_bytes = 0;  // live, at the start
   bool grows = false;     // every write is of a new key; else none is
   double write_rate = 0;  // bytes a second that the user wants to write
@@ -35,9 +34,7 @@ struct SimulationOptions {
   std::vector<TrafficPart> parts;
 };
 
-// Size above which a slot is cut: engine.slot_bytes while that makes few slots,
-// then what the data need, so that pieces of half the target make max_slots / 2
-// of them and the other half is left to cuts by heat.
+// Size above which a slot is cut, in bytes: SlotTargetBytes.
 double SlotTarget(const SimulationOptions& options, double data_bytes);
 
 struct SimulationState {
@@ -109,6 +106,8 @@ class SimulatedStore {
   void SplitIfLarge(size_t index);
   void AdjustMaxRuns();
   void RefreshView(size_t index);
+  // What the engine would have measured of this store by now.
+  Costs MeasuredCosts() const;
   void RefreshAll();
   void ForgetEmptyTables();
   PressureState Pressure();

@@ -53,21 +53,26 @@ struct Options {
   uint64_t block_cache_bytes = uint64_t{64} << 20;
   uint64_t block_bytes = 4096;
   Compression compression = Compression::kLz4;
-  double filter_bits_per_key = 10;
+  Compression cold_compression = Compression::kZstd;  // of the oldest runs of
+                                                      // cold slots
+  double filter_bits_per_key = 10;                    // the mean over all runs
   uint64_t table_bytes = uint64_t{16}
                          << 20;              // target size of a compacted table
   uint64_t slot_bytes = uint64_t{64} << 20;  // a slot splits above this
-  int max_runs = 4;                          // K of the coldest slot
-  int l0_trigger = 4;                        // L0 tables that start compaction
-  int l0_soft_limit = 8;                     // writers are slowed above
-  int l0_hard_limit = 16;                    // writers wait above
+  int max_slots = 2048;  // above a quarter of it slots grow with the data
+  int max_runs = 4;      // K of the coldest slot
+  double space_amplification = 1.3;  // table bytes per live byte, at most
+  int l0_trigger = 4;                // L0 tables that start compaction
+  int l0_soft_limit = 8;             // writers are slowed above
+  int l0_hard_limit = 16;            // writers wait above
   uint64_t memory_limit_bytes = uint64_t{512} << 20;
   uint64_t transaction_spill_bytes = uint64_t{64} << 20;
   int compaction_threads = 1;
   uint64_t sync_interval_ms = 1000;   // for Durability::kPeriodic
   uint64_t stall_timeout_ms = 30000;  // a writer in zone red gives up
-  std::string run_policy = "heat";    // heat | fixed1 | fixed4
-  std::string scheduler = "bandit";   // bandit | greedy | round_robin
+  // heat | cost | documented | fixed1 | fixed4
+  std::string run_policy = "heat";
+  std::string scheduler = "bandit";  // bandit | greedy | round_robin
   double bandit_epsilon = 0.1;
   double bandit_c = 2.0;
   double heat_half_life_s = 60;

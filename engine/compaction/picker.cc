@@ -20,6 +20,13 @@ constexpr uint64_t kMinTombstones = 256;
 constexpr double kCleanAgainGrowth = 1.25;
 // A job costs something even if it copies next to nothing.
 constexpr double kJobBytes = 64 << 10;
+// Space is given back from this part of the allowed excess on, so that the
+// limit holds while the jobs run, and before anything but adoptions from this
+// excess on: a merge needs room of its own below twice the live bytes.
+constexpr double kSpaceMargin = 0.7;
+constexpr double kSpaceFirst = 0.6;
+// Less than this is not worth a job.
+constexpr double kMinReclaimed = 16 << 10;
 
 uint64_t Sum(const std::vector<uint64_t>& v) {
   return std::accumulate(v.begin(), v.end(), uint64_t{0});
@@ -68,6 +75,14 @@ void PlanMerge(const SlotView& slot, int runs, WorkItem* item) {
                 std::accumulate(slot.run_bytes.begin(),
                                 slot.run_bytes.begin() + runs, uint64_t{0});
   item->runs_after = static_cast<int>(slot.run_bytes.size()) - runs + 1;
+}
+
+uint64_t PinnedIn(const SlotView& slot, size_t runs) {
+  uint64_t bytes = slot.l0_pinned;
+  for (size_t i = 0; i < std::min(runs, slot.run_pinned.size()); ++i) {
+    bytes += slot.run_pinned[i];
+  }
+  return bytes;
 }
 
 // The best of those items that `eligible` admits; nothing if it admits none.
@@ -127,6 +142,58 @@ double WorkItem::Gain() const {
          ((static_cast<double>(bytes) + kJobBytes) / kMib);
 }
 
+double DeadBytes(const SlotView& slot) {
+  if (slot.l0_bytes.size() + slot.run_bytes.size() < 2) return 0;
+  uint64_t sum = Sum(slot.l0_bytes) + Sum(slot.run_bytes);
+  uint64_t largest = 0;
+  for (uint64_t bytes : slot.l0_bytes) largest = std::max(largest, bytes);
+  for (uint64_t bytes : slot.run_bytes) largest = std::max(largest, bytes);
+  const auto total = static_cast<double>(sum);
+  double dead = slot.overlap * static_cast<double>(sum - largest);
+  if (slot.deletions >= kMinTombstones) dead += TombstoneShare(slot) * total;
+  return std::min(dead, total);
+}
+
+void Picker::MeasureSpace(const std::vector<SlotView>& slots,
+                          WorkList* work) const {
+  double live = 0;
+  double excess = 0;
+  for (const SlotView& slot : slots) {
+    const double dead = DeadBytes(slot);
+    live +=
+        static_cast<double>(Sum(slot.l0_bytes) + Sum(slot.run_bytes)) - dead;
+    excess += dead + static_cast<double>(PinnedIn(slot, slot.run_bytes.size()));
+  }
+  work->space_due = excess > kSpaceMargin * (space_limit_ - 1) * live;
+  work->space_first = work->space_due &&
+                      excess > std::max(kSpaceFirst, space_limit_ - 1) * live;
+}
+
+bool Picker::PlanReclaim(const SlotView& slot, WorkItem* item) {
+  int best = -1;
+  double best_ratio = 0;
+  for (size_t runs = 0; runs <= slot.run_bytes.size(); ++runs) {
+    // Newer runs of what is spread over a slot hide little of each other.
+    const double reclaimed =
+        (runs == slot.run_bytes.size() ? DeadBytes(slot) : 0) +
+        static_cast<double>(PinnedIn(slot, runs));
+    const uint64_t bytes =
+        Sum(slot.l0_bytes) +
+        std::accumulate(slot.run_bytes.begin(),
+                        slot.run_bytes.begin() + static_cast<ptrdiff_t>(runs),
+                        uint64_t{0});
+    const double ratio = reclaimed / (static_cast<double>(bytes) + kJobBytes);
+    if (reclaimed < kMinReclaimed || ratio <= best_ratio) continue;
+    best = static_cast<int>(runs);
+    best_ratio = ratio;
+    item->reclaimed = reclaimed;
+  }
+  if (best < 0) return false;
+  item->choice.reason = "space";
+  PlanMerge(slot, best, item);
+  return true;
+}
+
 bool Picker::NeedsCleaning(const SlotView& slot) {
   if (slot.deletions < kMinTombstones || TombstoneShare(slot) < kCleanShare) {
     cleaned_.erase(slot.id);
@@ -138,13 +205,13 @@ bool Picker::NeedsCleaning(const SlotView& slot) {
              kCleanAgainGrowth * static_cast<double>(it->second);
 }
 
-bool Picker::Plan(const SlotView& slot, int l0_tables, bool l0_urgent,
+bool Picker::Plan(const SlotView& slot, const WorkList& work, bool l0_urgent,
                   WorkItem* item) {
   const int slices = static_cast<int>(slot.l0_bytes.size());
   const int runs = static_cast<int>(slot.run_bytes.size());
   const int max_runs = std::max(slot.max_runs, 1);
   const bool over = slices + runs > max_runs;
-  const bool l0_due = slices > 0 && l0_tables >= l0_trigger_;
+  const bool l0_due = slices > 0 && work.l0_tables >= l0_trigger_;
   item->slot = &slot;
   item->choice.slot_id = slot.id;
   item->runs_before = slices + runs;
@@ -166,13 +233,26 @@ bool Picker::Plan(const SlotView& slot, int l0_tables, bool l0_urgent,
     // Only a merge down to the oldest run can drop tombstones.
     item->choice.reason = "tombstones";
     item->mostly_dead = TombstoneShare(slot) >= kDeadShare;
+    if (work.space_due) item->reclaimed = DeadBytes(slot);
     PlanMerge(slot, runs, item);
     return true;
   }
-  if (over) {
+  if (work.space_due && PlanReclaim(slot, item)) return true;
+  return PlanUpkeep(slot, item);
+}
+
+bool Picker::PlanUpkeep(const SlotView& slot, WorkItem* item) {
+  const int runs = static_cast<int>(slot.run_bytes.size());
+  const int max_runs = std::max(slot.max_runs, 1);
+  if (item->runs_before > max_runs) {
     item->choice.reason = "runs";
     PlanMerge(slot, MergePrefix(Sum(slot.l0_bytes), slot.run_bytes, max_runs),
               item);
+    return true;
+  }
+  if (slot.merge_for_join && item->runs_before > 1) {
+    item->choice.reason = "join";
+    PlanMerge(slot, runs, item);
     return true;
   }
   return false;
@@ -183,10 +263,11 @@ WorkList Picker::FindWork(const std::vector<SlotView>& slots,
   WorkList work;
   const std::vector<uint64_t> l0_bytes = L0Bytes(slots);
   work.l0_tables = static_cast<int>(l0_bytes.size());
+  MeasureSpace(slots, &work);
   const bool urgent = L0IsUrgent(work.l0_tables, zone);
   for (const SlotView& slot : slots) {
     WorkItem item;
-    if (slot.busy || !Plan(slot, work.l0_tables, urgent, &item)) continue;
+    if (slot.busy || !Plan(slot, work, urgent, &item)) continue;
     for (size_t i = 0; i < slot.l0_bytes.size(); ++i) {
       const int at = Position(slot, i);
       item.oldest_l0 = std::max(item.oldest_l0, at);
@@ -208,6 +289,14 @@ std::optional<size_t> Picker::ForcedItem(const WorkList& work,
       work.items, [](const WorkItem& item) { return item.adopts_only(); },
       relief);
   if (adoption.has_value()) return adoption;
+  const auto reclaims = [](const WorkItem& item) { return item.reclaimed > 0; };
+  const auto reclaimed = [](const WorkItem& item) {
+    return item.reclaimed / (static_cast<double>(item.bytes) + kJobBytes);
+  };
+  if (work.space_first) {
+    const auto space = Best(work.items, reclaims, reclaimed);
+    if (space.has_value()) return space;
+  }
   if (L0IsUrgent(work.l0_tables, zone)) {
     int oldest = 0;
     for (const WorkItem& item : work.items) {
@@ -223,7 +312,10 @@ std::optional<size_t> Picker::ForcedItem(const WorkList& work,
       work.items, [](const WorkItem& item) { return item.over_hard_bound; },
       Gain);
   if (over.has_value()) return over;
-  if (zone >= PressureZone::kOrange) {
+  if (zone < PressureZone::kOrange) {
+    const auto space = Best(work.items, reclaims, reclaimed);
+    if (space.has_value()) return space;
+  } else {
     return Best(
         work.items, [](const WorkItem&) { return true; }, Gain);
   }

@@ -27,6 +27,8 @@ struct WorkItem {
                                  // their bytes that are still in L0
   bool over_hard_bound = false;  // more runs than HardRunBound
   bool mostly_dead = false;      // more tombstones than anything else
+  double reclaimed = 0;  // bytes that it is expected to give back; only if
+                         // space is why it was planned
 
   bool adopts_only() const {
     return choice.runs_to_merge == 0 && !choice.merge_l0;
@@ -38,7 +40,15 @@ struct WorkItem {
 struct WorkList {
   std::vector<WorkItem> items;  // in the order of the views
   int l0_tables = 0;
+  bool space_due = false;    // near the limit of space amplification
+  bool space_first = false;  // so far beyond it that it comes before pressure
 };
+
+// Bytes of a slot that a merge of all its sources would drop, by estimate: the
+// overlapping part of all but the largest, and an entry of average size for
+// each tombstone. 0 for a slot of one source: what a merge left was needed.
+// Pinned bytes are not in it.
+double DeadBytes(const SlotView& slot);
 
 // Reads per second that notice the number of runs: scans open every run and
 // count twice. A slot that nobody reads counts as read once a second, so that
@@ -74,7 +84,8 @@ class Picker {
  public:
   explicit Picker(const Options& options)
       : l0_trigger_(options.l0_trigger),
-        l0_soft_limit_(options.l0_soft_limit) {}
+        l0_soft_limit_(options.l0_soft_limit),
+        space_limit_(options.space_amplification) {}
 
   // Plans for every slot with work that is not busy. The result points into
   // `slots`.
@@ -96,11 +107,17 @@ class Picker {
   }
   bool NeedsCleaning(const SlotView& slot);
   // Fills in the choice; false if the slot has no work.
-  bool Plan(const SlotView& slot, int l0_tables, bool l0_urgent,
+  bool Plan(const SlotView& slot, const WorkList& work, bool l0_urgent,
             WorkItem* item);
+  // Merges by the number of runs: too many, or to be joined.
+  bool PlanUpkeep(const SlotView& slot, WorkItem* item);
+  // The prefix that gives back the most per byte, if it is worth a job.
+  static bool PlanReclaim(const SlotView& slot, WorkItem* item);
+  void MeasureSpace(const std::vector<SlotView>& slots, WorkList* work) const;
 
   const int l0_trigger_;
   const int l0_soft_limit_;
+  const double space_limit_;
   absl::flat_hash_map<uint64_t, uint64_t> cleaned_;  // id -> deletions before
 };
 

@@ -13,6 +13,7 @@
 #include <vector>
 
 #include "absl/status/statusor.h"
+#include "engine/compaction/costs.h"
 #include "engine/io/clock.h"
 #include "engine/options.h"
 #include "engine/pressure/pressure.h"
@@ -36,6 +37,18 @@ struct SlotView {
   double heat = 0;                                      // normalised, 0..1
   double read_rate = 0, write_rate = 0, scan_rate = 0;  // per second
   bool busy = false;                                    // a job has its lock
+  uint64_t arriving_bytes = 0;  // at each round of adoptions; 0: unknown
+  Costs costs;                  // engine-wide, as measured of late
+  // Of the entries above the oldest run, the part that hides an older entry, as
+  // merges of late found it. 1: all, as with overwrites; 0: none, as with new
+  // keys.
+  double overlap = 0;
+  // Bytes on disk that no slice needs any more but that are in tables of this
+  // slot's slices, split evenly among all slices of their table: of each run
+  // (empty: none), and of the L0 slices together.
+  std::vector<uint64_t> run_pinned;
+  uint64_t l0_pinned = 0;
+  bool merge_for_join = false;  // could be joined if it were one run
   bool l0_overlaps_first_run =
       true;  // false: L0 data extends run 1 without copying
 };
@@ -49,20 +62,32 @@ struct CompactionChoice {
   bool merge_l0 = true;   // false: L0 slices become runs as they are
   bool explored = false;  // the bandit tried rather than knew
   double score = 0;
-  const char* reason = "";  // "runs", "l0", "tombstones", "pressure", "manual"
+  const char* reason = "";  // "runs", "l0", "tombstones", "space", "join",
+                            // "pressure", "manual"
 };
 
 // Decides K from heat and rates. Keeps no state: the K in force, which the
 // hysteresis needs, is part of the view. Thread-safe.
 //
 // `heat`: K = 1 + floor((1 - t) * K_max), at most K_max (options.max_runs),
-// with t = heat * read share. Four things differ from the published formula
-// 1 + floor((1 - h) * (K_max - 1)): every K has an equal part of [0, 1], so
-// that K_max is reached by cold slots and not by h = 0 alone; heat is relative
-// to the other slots; a change needs t to pass the step by a fifth of a part,
-// so that noise does not flip K; and only heat that comes from reads lowers K,
-// since a slot that is hot by writes alone would pay the most for merging and
-// gain nothing. Read share = R / (R + W / 2), R = reads + 2 * scans.
+// with t = heat * read share. Four things differ from the published formula:
+// every K has an equal part of [0, 1], so that K_max is reached by cold slots
+// and not by h = 0 alone; heat is relative to the other slots; a change needs t
+// to pass the step by a fifth of a part, so that noise does not flip K; and
+// only heat that comes from reads lowers K, since a slot that is hot by writes
+// alone would pay the most for merging and gain nothing. Read share =
+// R / (R + W / 2), R = reads + 2 * scans.
+//
+// `documented`: K = 1 + floor((1 - heat) * (K_max - 1)), as published.
+//
+// `cost`: the K with the least work per second,
+//   write rate * bytes per entry * merges per byte(K) * cost of merging a byte
+//   + (reads * cost for a point read + scans * cost for a scan) * (K - 1)
+// where the costs are those of an extra run as measured (Costs; filters make
+// point reads cheap, scans never are), and merges per byte is MergesPerByte of
+// the slot's bytes over what arrives at once. A K below the runs that the slot
+// has must also earn back, within four half-lives of heat, the merge that it
+// asks for. A change must save a tenth.
 //
 // `fixed1`, `fixed4`: 1 and 4 for every slot.
 class RunPolicy {
@@ -75,13 +100,16 @@ class RunPolicy {
 // Chooses among slots with work. Learns from rewards. Not thread-safe.
 //
 // A slot has work if its L0 slices and runs together exceed K; if there are
-// options.l0_trigger L0 tables or more and it holds a part of one; or if more
-// than a quarter of its entries are tombstones (see compaction/picker.h for
+// options.l0_trigger L0 tables or more and it holds a part of one; if more than
+// a quarter of its entries are tombstones; if the engine nears the limit of
+// space amplification and the slot could give something back; or if it could
+// be joined with a neighbour once it is one run (see compaction/picker.h for
 // what is then merged). Adoptions copy nothing and come first. Above every
 // scheduler stands a safety rule that picks by itself, the most relief per byte
 // first: L0 near its limits (only slots that hold the oldest L0 table, since a
-// table goes only with its last slice); runs beyond a hard bound; pressure
-// orange or red; more than half of the entries tombstones.
+// table goes only with its last slice); runs beyond a hard bound; space near
+// its limit (the most bytes given back per byte written); pressure orange or
+// red; more than half of the entries tombstones.
 //
 // `bandit`: with probability epsilon any slot with work, else the one with the
 // highest UCB1 index avg + c * sqrt(ln N / n) (Auer, Cesa-Bianchi and Fischer,
@@ -96,6 +124,10 @@ class Scheduler {
   // Nothing if no slot that is not busy has work. Give all slots of the
   // version. `score` of the result: the index by which the scheduler chose.
   virtual std::optional<CompactionChoice> Pick(
+      const std::vector<SlotView>& slots, PressureZone zone) = 0;
+  // Every slot that is due to take over its part of L0 as it is: one edit can
+  // do them all. Pick would give them one by one.
+  virtual std::vector<CompactionChoice> PickAdoptions(
       const std::vector<SlotView>& slots, PressureZone zone) = 0;
   // Tells what a finished choice brought; `runs_before` and `runs_after`
   // include L0 slices, `slot` is the view it was picked from. Returns the

@@ -20,6 +20,8 @@ class SchedulerBase : public Scheduler {
 
   std::optional<CompactionChoice> Pick(const std::vector<SlotView>& slots,
                                        PressureZone zone) final;
+  std::vector<CompactionChoice> PickAdoptions(
+      const std::vector<SlotView>& slots, PressureZone zone) final;
   double Reward(const CompactionChoice& choice, int runs_before, int runs_after,
                 uint64_t bytes_rewritten, const SlotView& slot) final;
   void SlotCreated(uint64_t id, uint64_t parent_id) override;

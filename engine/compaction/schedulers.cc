@@ -70,6 +70,15 @@ std::optional<CompactionChoice> SchedulerBase::Pick(
   return item.choice;
 }
 
+std::vector<CompactionChoice> SchedulerBase::PickAdoptions(
+    const std::vector<SlotView>& slots, PressureZone zone) {
+  std::vector<CompactionChoice> choices;
+  for (const WorkItem& item : picker_.FindWork(slots, zone).items) {
+    if (item.adopts_only()) choices.push_back(item.choice);
+  }
+  return choices;
+}
+
 double SchedulerBase::Reward(const CompactionChoice& choice, int runs_before,
                              int runs_after, uint64_t bytes_rewritten,
                              const SlotView& slot) {

@@ -23,6 +23,7 @@ Background::Background(const BackgroundContext& context)
 Background::~Background() { Stop(); }
 
 absl::Status Background::Start() {
+  started_micros_ = options_.clock->NowMicros();
   NORI_ASSIGN_OR_RETURN(auto policy, MakeRunPolicy(options_));
   NORI_ASSIGN_OR_RETURN(auto scheduler, MakeScheduler(options_));
   {
@@ -139,6 +140,7 @@ void Background::TickLoop() {
 absl::Status Background::Tick() {
   context_.state->RollHeat(options_.clock->NowMicros(),
                            options_.heat_half_life_s);
+  MeasureCosts();
   if (options_.background == BackgroundMode::kThreads) {
     const uint64_t syncs = context_.metrics->log_syncs.Value();
     if (context_.committer->NeedsSync()) {
@@ -152,7 +154,8 @@ absl::Status Background::Tick() {
     }
   }
   NORI_RETURN_IF_ERROR(FinishDrops());
-  return AdjustMaxRuns();
+  NORI_RETURN_IF_ERROR(AdjustMaxRuns());
+  return AdaptGuards();
 }
 
 absl::StatusOr<bool> Background::FlushOne() {
@@ -230,6 +233,10 @@ void Background::AddWriteHeat(uint64_t table_number) {
         slice.entries,
         static_cast<uint64_t>(share * static_cast<double>(meta.raw_bytes)),
         slice.bytes);
+    for (const std::string& key : l0->table->reader->SampleKeys(
+             range.begin, range.end, KeySample::kKeysPerRoll)) {
+      view->heat()[i]->write_keys().Offer(key);
+    }
   }
 }
 
@@ -240,6 +247,7 @@ absl::StatusOr<TableMeta> Background::WriteMemtable(const Memtable& memtable) {
   input.snapshots = context_.snapshots->Held();
   MergeOutputOptions output;
   output.table = TableStore::WriterOptions(options_);
+  output.table.filter_bits_per_key = FlushFilterBits(memtable);
   // One table per flush: L0 counts tables.
   output.table_bytes = ~uint64_t{0};
   uint64_t number = 0;
@@ -297,9 +305,9 @@ void Background::LockSlot(uint64_t slot_id) {
   busy_.insert(slot_id);
 }
 
-void Background::UnlockSlot(uint64_t slot_id) {
+void Background::UnlockSlots(const std::vector<uint64_t>& ids) {
   absl::MutexLock lock(&mutex_);
-  busy_.erase(slot_id);
+  for (uint64_t id : ids) busy_.erase(id);
   ++generation_;
   changed_.SignalAll();
 }

@@ -1,6 +1,7 @@
 // The part of Background that picks, runs and installs compactions.
 
 #include <algorithm>
+#include <cassert>
 #include <memory>
 #include <optional>
 #include <string>
@@ -14,7 +15,6 @@
 #include "engine/format/status_macros.h"
 #include "engine/iterators/run_iterator.h"
 #include "engine/slots/adoption.h"
-#include "engine/slots/guards.h"
 
 namespace nori {
 namespace {
@@ -36,96 +36,52 @@ void AddTombstones(const Run& run, std::vector<RangeTombstone>* out) {
   }
 }
 
-SlotView ViewOf(const Version& version, size_t index) {
-  const Slot& slot = *version.slots()[index];
-  SlotView view;
-  view.id = slot.id;
-  view.max_runs = slot.max_runs;
-  for (size_t i = 0; i < version.l0().size(); ++i) {
-    const L0Table& l0 = version.l0()[i];
-    if (!l0.Overlaps(slot.range)) continue;
-    uint64_t bytes = 0;
-    for (const KeyRange& range : l0.remaining) {
-      if (!range.Overlaps(slot.range)) continue;
-      const KeyRange part = range.Intersect(slot.range);
-      if (!TableOverlaps(l0.table->meta, part)) continue;
-      const Slice slice = MakeSlice(l0.table, part);
-      bytes += slice.bytes;
-      view.entries += slice.entries;
-    }
-    view.l0_bytes.push_back(bytes);
-    view.l0_positions.push_back(static_cast<int>(i));
-  }
-  view.l0_overlaps_first_run =
-      !view.l0_bytes.empty() && !L0ExtendsNewestRun(version, index);
-  for (const Run& run : slot.runs) {
-    view.run_bytes.push_back(run.bytes());
-    view.entries += run.entries();
-    for (const Slice& slice : run.slices) {
-      const TableMeta& meta = slice.table->meta;
-      if (meta.entries == 0) {
-        view.deletions += meta.range_deletions;
-        view.entries += meta.range_deletions;
-        continue;
-      }
-      const double share = static_cast<double>(slice.entries) /
-                           static_cast<double>(meta.entries);
-      view.deletions +=
-          static_cast<uint64_t>(share * static_cast<double>(meta.deletions));
-    }
-  }
-  return view;
-}
-
 }  // namespace
 
-std::vector<SlotView> Background::SlotViews(const ReadView& view) {
-  const Version& version = *view.version();
-  const std::vector<SlotHeat::Rates> rates = context_.state->RatesOf(view);
-  double peak = 0;
-  double sum = 0;
-  for (const auto& rate : rates) {
-    sum += rate.Weighted();
-    peak = std::max(peak, rate.Weighted());
+std::optional<Background::Picked> Background::PickWork() {
+  const PressureZone zone = context_.controller->pressure().zone;
+  absl::MutexLock lock(&mutex_);
+  const uint64_t generation = generation_;
+  const ReadViewRef view = context_.state->view();
+  const std::vector<SlotView> views = SlotViews(*view);
+  Picked picked;
+  for (const CompactionChoice& choice :
+       scheduler_->PickAdoptions(views, zone)) {
+    picked.adopting.push_back(choice.slot_id);
   }
-  const double mean =
-      rates.empty() ? 0 : sum / static_cast<double>(rates.size());
-  std::vector<SlotView> views;
-  views.reserve(version.slots().size());
-  for (size_t i = 0; i < version.slots().size(); ++i) {
-    SlotView slot = ViewOf(version, i);
-    slot.busy = busy_.contains(slot.id);
-    slot.heat = NormalisedHeat(rates[i].Weighted(), mean, peak);
-    slot.read_rate = rates[i].reads;
-    slot.write_rate = rates[i].writes;
-    slot.scan_rate = rates[i].scans;
-    views.push_back(std::move(slot));
+  if (!picked.adopting.empty()) {
+    busy_.insert(picked.adopting.begin(), picked.adopting.end());
+    return picked;
   }
-  return views;
+  const std::optional<CompactionChoice> choice = scheduler_->Pick(views, zone);
+  if (!choice.has_value()) {
+    if (busy_.empty()) idle_generation_ = generation;
+    changed_.SignalAll();
+    return std::nullopt;
+  }
+  const auto slot =
+      std::find_if(views.begin(), views.end(),
+                   [&](const SlotView& v) { return v.id == choice->slot_id; });
+  busy_.insert(choice->slot_id);
+  if (slot->merge_for_join) {
+    guards_[choice->slot_id].join_wanted = false;
+    guards_[choice->slot_id].join_merged = options_.clock->NowMicros();
+  }
+  picked.choice = *choice;
+  picked.view = *slot;
+  return picked;
 }
 
 absl::StatusOr<bool> Background::CompactOne() {
-  std::optional<Picked> picked;
-  {
-    const PressureZone zone = context_.controller->pressure().zone;
-    absl::MutexLock lock(&mutex_);
-    const uint64_t generation = generation_;
-    const ReadViewRef view = context_.state->view();
-    std::vector<SlotView> views = SlotViews(*view);
-    std::optional<CompactionChoice> choice = scheduler_->Pick(views, zone);
-    if (!choice.has_value()) {
-      if (busy_.empty()) idle_generation_ = generation;
-      changed_.SignalAll();
-      return false;
-    }
-    const auto slot = std::find_if(
-        views.begin(), views.end(),
-        [&](const SlotView& v) { return v.id == choice->slot_id; });
-    picked = Picked{*choice, *slot};
-    busy_.insert(choice->slot_id);
+  const std::optional<Picked> picked = PickWork();
+  if (!picked.has_value()) return false;
+  if (!picked->adopting.empty()) {
+    NORI_RETURN_IF_ERROR(Adopt(picked->adopting));
+    context_.controller->Update();
+    return true;
   }
   const auto unlock =
-      absl::MakeCleanup([&] { UnlockSlot(picked->choice.slot_id); });
+      absl::MakeCleanup([&] { UnlockSlots({picked->choice.slot_id}); });
   const int before = static_cast<int>(picked->view.l0_bytes.size() +
                                       picked->view.run_bytes.size());
   Record(EventKind::kBanditSelection, picked->choice.slot_id, 0, 0, 0,
@@ -151,31 +107,42 @@ absl::StatusOr<bool> Background::CompactOne() {
   return true;
 }
 
+absl::Status Background::Adopt(const std::vector<uint64_t>& ids) {
+  const auto unlock = absl::MakeCleanup([&] { UnlockSlots(ids); });
+  NORI_RETURN_IF_ERROR(context_.state->Edit(
+      [&](const ManifestState& state) -> absl::StatusOr<VersionEdit> {
+        VersionEdit edit;
+        for (uint64_t id : ids) {
+          const size_t index = state.version->SlotIndexById(id);
+          if (auto change = AdoptL0(*state.version, index)) {
+            edit.Add(std::move(*change));
+          }
+        }
+        return edit;
+      },
+      /*layers_flushed=*/0));
+  context_.metrics->adoptions.Add(ids.size());
+  Record(EventKind::kAdoption, ids.front(), 0, 0, 0,
+         static_cast<double>(ids.size()), "l0");
+  const ReadViewRef view = context_.state->view();
+  const uint64_t target = LoadOf(*view).target_bytes;
+  for (const SlotRef& slot : view->version()->slots()) {
+    if (slot->bytes() > target &&
+        std::find(ids.begin(), ids.end(), slot->id) != ids.end()) {
+      NORI_RETURN_IF_ERROR(SplitIfLarge(slot->id));
+    }
+  }
+  return absl::OkStatus();
+}
+
 absl::StatusOr<uint64_t> Background::Execute(const CompactionChoice& choice) {
   const ReadViewRef view = context_.state->view();
   const size_t index = view->version()->SlotIndexById(choice.slot_id);
   if (index == view->version()->slots().size()) {
     return absl::InternalError("compaction of a slot that is gone");
   }
-  if (choice.merge_l0 || choice.runs_to_merge > 0) {
-    return Merge(*view, *view->version()->slots()[index], choice);
-  }
-  uint64_t slices = 0;
-  NORI_RETURN_IF_ERROR(context_.state->Edit(
-      [&](const ManifestState& state) -> absl::StatusOr<VersionEdit> {
-        VersionEdit edit;
-        const size_t now = state.version->SlotIndexById(choice.slot_id);
-        if (auto change = AdoptL0(*state.version, now)) {
-          slices = change->adoptions.size();
-          edit.Add(std::move(*change));
-        }
-        return edit;
-      },
-      /*layers_flushed=*/0));
-  context_.metrics->adoptions.Add();
-  Record(EventKind::kAdoption, choice.slot_id, 0, 0, 0,
-         static_cast<double>(slices), choice.reason);
-  return 0;
+  assert(choice.merge_l0 || choice.runs_to_merge > 0);
+  return Merge(*view, *view->version()->slots()[index], choice);
 }
 
 absl::StatusOr<uint64_t> Background::Merge(const ReadView& view,
@@ -193,10 +160,12 @@ absl::StatusOr<uint64_t> Background::Merge(const ReadView& view,
   for (const Run& run : runs) bytes_in += run.bytes();
   Record(EventKind::kCompactionBegin, slot.id, bytes_in, 0, 0,
          static_cast<double>(runs.size()), choice.reason);
+  const bool bottommost = merged_runs == slot.runs.size();
   NORI_ASSIGN_OR_RETURN(
       MergeResult result,
-      MergeRuns(runs, slot.range,
-                /*bottommost=*/merged_runs == slot.runs.size()));
+      MergeRuns(runs, slot.range, bottommost,
+                WriterOptionsFor(view, slot, runs, bottommost)));
+  if (bottommost) LearnOverlap(slot.id, runs, result);
   FinishedMerge finished;
   finished.slot_id = slot.id;
   finished.l0_cutoff = choice.merge_l0 ? L0Cutoff(version, slot.range) : 0;
@@ -212,6 +181,10 @@ absl::StatusOr<uint64_t> Background::Merge(const ReadView& view,
         return edit;
       },
       /*layers_flushed=*/0));
+  if (const uint64_t micros = options_.clock->NowMicros() - start; micros > 0) {
+    merge_bytes_ += bytes_in;
+    merge_micros_ += micros;
+  }
   view.heat()[version.SlotIndex(slot.range.begin)]->AddMerge(result.bytes_out);
   context_.metrics->compactions.Add();
   context_.metrics->compaction_bytes_read.Add(bytes_in);
@@ -222,9 +195,9 @@ absl::StatusOr<uint64_t> Background::Merge(const ReadView& view,
   return result.bytes_out;
 }
 
-absl::StatusOr<MergeResult> Background::MergeRuns(const std::vector<Run>& runs,
-                                                  const KeyRange& range,
-                                                  bool bottommost) {
+absl::StatusOr<MergeResult> Background::MergeRuns(
+    const std::vector<Run>& runs, const KeyRange& range, bool bottommost,
+    const TableWriterOptions& tables) {
   MergeInput input;
   TableIterOptions iterate;
   iterate.fill_cache = false;
@@ -237,7 +210,7 @@ absl::StatusOr<MergeResult> Background::MergeRuns(const std::vector<Run>& runs,
   input.snapshots = context_.snapshots->Held();
   input.bottommost = bottommost;
   MergeOutputOptions output;
-  output.table = TableStore::WriterOptions(options_);
+  output.table = tables;
   output.table_bytes = options_.table_bytes;
   std::vector<uint64_t> numbers;
   output.new_file = [&] {
@@ -254,43 +227,6 @@ absl::StatusOr<MergeResult> Background::MergeRuns(const std::vector<Run>& runs,
   if (status.ok()) return result;
   for (uint64_t number : numbers) context_.tables->Discard(number);
   return status;
-}
-
-absl::Status Background::SplitIfLarge(uint64_t slot_id) {
-  const VersionRef version = context_.state->view()->version();
-  const size_t index = version->SlotIndexById(slot_id);
-  if (index == version->slots().size()) return absl::OkStatus();
-  const std::vector<std::string> keys =
-      ChooseSplitKeys(*version->slots()[index], options_.slot_bytes);
-  return keys.empty() ? absl::OkStatus() : ApplySplit(slot_id, keys);
-}
-
-absl::Status Background::ApplySplit(uint64_t slot_id,
-                                    const std::vector<std::string>& keys) {
-  std::vector<uint64_t> children;
-  NORI_RETURN_IF_ERROR(context_.state->Edit(
-      [&](const ManifestState& state) -> absl::StatusOr<VersionEdit> {
-        VersionEdit edit;
-        uint64_t next = state.next_slot_id;
-        const size_t index = state.version->SlotIndexById(slot_id);
-        NORI_ASSIGN_OR_RETURN(
-            SlotReplacement replacement,
-            SplitSlot(*state.version->slots()[index], keys, &next));
-        for (const SlotRecord& slot : replacement.slots) {
-          children.push_back(slot.id);
-        }
-        edit.next_slot_id = next;
-        edit.replacements.push_back(std::move(replacement));
-        return edit;
-      },
-      /*layers_flushed=*/0));
-  context_.metrics->slot_splits.Add();
-  Record(EventKind::kSlotSplit, slot_id, 0, 0, 0,
-         static_cast<double>(children.size()), "size");
-  absl::MutexLock lock(&mutex_);
-  for (uint64_t child : children) scheduler_->SlotCreated(child, slot_id);
-  scheduler_->SlotRemoved(slot_id);
-  return absl::OkStatus();
 }
 
 absl::Status Background::AdjustMaxRuns() {
@@ -336,67 +272,30 @@ absl::Status Background::AdjustMaxRuns() {
 
 absl::Status Background::CompactRange(const KeyRange& range) {
   NORI_RETURN_IF_ERROR(FinishDrops());
-  const VersionRef version = context_.state->view()->version();
-  const auto [first, last] = version->SlotRangeFor(range);
-  for (size_t i = first; i <= last; ++i) {
-    const uint64_t id = version->slots()[i]->id;
+  // Guards may move meanwhile, so the next slot is looked up by its key.
+  std::string begin = range.begin;
+  while (true) {
+    const VersionRef version = context_.state->view()->version();
+    const uint64_t id = version->slots()[version->SlotIndex(begin)]->id;
     LockSlot(id);
-    const auto unlock = absl::MakeCleanup([&] { UnlockSlot(id); });
+    const auto unlock = absl::MakeCleanup([&] { UnlockSlots({id}); });
     const VersionRef now = context_.state->view()->version();
     const size_t index = now->SlotIndexById(id);
-    // Split or joined meanwhile: what it became was compacted for that.
     if (index == now->slots().size()) continue;
+    const Slot& slot = *now->slots()[index];
     CompactionChoice choice;
     choice.slot_id = id;
-    choice.runs_to_merge = static_cast<int>(now->slots()[index]->runs.size());
+    choice.runs_to_merge = static_cast<int>(slot.runs.size());
     choice.reason = "manual";
-    if (choice.runs_to_merge == 0 &&
-        now->L0RunsIn(now->slots()[index]->range).empty()) {
-      continue;
+    if (choice.runs_to_merge > 0 || !now->L0RunsIn(slot.range).empty()) {
+      NORI_RETURN_IF_ERROR(Execute(choice).status());
+      NORI_RETURN_IF_ERROR(SplitIfLarge(id));
     }
-    NORI_RETURN_IF_ERROR(Execute(choice).status());
-    NORI_RETURN_IF_ERROR(SplitIfLarge(id));
+    begin = slot.range.end;
+    if (begin.empty() || (!range.end.empty() && begin >= range.end)) break;
   }
   context_.controller->Update();
   return absl::OkStatus();
-}
-
-absl::Status Background::AddGuards(const KeyRange& range) {
-  std::vector<std::string> keys{range.begin};
-  if (!range.end.empty()) keys.push_back(range.end);
-  while (true) {
-    // The slots that hold the keys are locked first, so that no merge of them
-    // is under way when they are cut.
-    const VersionRef version = context_.state->view()->version();
-    std::vector<uint64_t> locked;
-    for (const std::string& key : keys) {
-      const Slot& slot = *version->slots()[version->SlotIndex(key)];
-      if (std::find(locked.begin(), locked.end(), slot.id) == locked.end()) {
-        locked.push_back(slot.id);
-      }
-    }
-    std::sort(locked.begin(), locked.end());
-    for (uint64_t id : locked) LockSlot(id);
-    const auto unlock = absl::MakeCleanup([&] {
-      for (uint64_t id : locked) UnlockSlot(id);
-    });
-    const VersionRef now = context_.state->view()->version();
-    const bool same =
-        std::all_of(keys.begin(), keys.end(), [&](const std::string& key) {
-          const uint64_t id = now->slots()[now->SlotIndex(key)]->id;
-          return std::find(locked.begin(), locked.end(), id) != locked.end();
-        });
-    if (!same) continue;
-    return context_.state->Edit(
-        [&](const ManifestState& state) -> absl::StatusOr<VersionEdit> {
-          VersionEdit edit;
-          uint64_t next = state.next_slot_id;
-          edit.replacements = nori::AddGuards(*state.version, keys, &next);
-          edit.next_slot_id = next;
-          return edit;
-        },
-        /*layers_flushed=*/0);
-  }
 }
 
 }  // namespace nori

@@ -8,6 +8,11 @@
 #include "engine/format/status_macros.h"
 
 namespace nori {
+namespace {
+
+constexpr uint64_t kScansPerSample = 8;
+
+}  // namespace
 
 class EngineImpl::SnapshotImpl final : public Snapshot {
  public:
@@ -72,7 +77,13 @@ std::unique_ptr<Iterator> EngineImpl::NewIterator(
                                       ? options.snapshot->sequence()
                                       : committer_.last_sequence();
   metrics_.iterators.Add();
-  view->heat()[view->version()->SlotIndex(options.bounds.begin)]->AddScan();
+  SlotHeat& heat =
+      *view->heat()[view->version()->SlotIndex(options.bounds.begin)];
+  heat.AddScan();
+  // As often as one of the reads that a point lookup's sample stands for.
+  if (heat.scans() % kScansPerSample == 0) {
+    heat.read_keys().Offer(options.bounds.begin);
+  }
   TableIterOptions table_options;
   table_options.fill_cache = options.fill_cache;
   table_options.readahead_bytes = options.readahead_bytes;

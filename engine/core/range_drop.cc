@@ -37,6 +37,7 @@ absl::Status Background::FinishDrops() {
   for (const DroppedRange& drop : due) {
     const VersionRef version = context_.state->view()->version();
     const auto [first, last] = version->SlotRangeFor(drop.range);
+    bool all_done = true;
     for (size_t i = first; i <= last; ++i) {
       const Slot& slot = *version->slots()[i];
       // What reaches over the range is left to compaction.
@@ -45,27 +46,31 @@ absl::Status Background::FinishDrops() {
           slot.runs.empty() && version->L0RunsIn(slot.range).empty();
       if (empty && !slot.fixed_guard) continue;
       NORI_ASSIGN_OR_RETURN(const bool done, EmptySlot(slot.id));
-      // A compaction of it is under way, which may take long.
-      if (!done) DropRange(slot.range, drop.sequence);
+      all_done = all_done && done;
     }
+    // A compaction may take long, and guards may have moved: by its keys the
+    // next call finds what is left.
+    if (!all_done) DropRange(drop.range, drop.sequence);
   }
   return absl::OkStatus();
 }
 
+bool Background::IsDropped(const KeyRange& range) const {
+  return std::any_of(
+      dropped_.begin(), dropped_.end(),
+      [&](const DroppedRange& drop) { return drop.range.Overlaps(range); });
+}
+
 absl::StatusOr<bool> Background::EmptySlot(uint64_t slot_id) {
-  {
-    absl::MutexLock lock(&mutex_);
-    if (!busy_.insert(slot_id).second) return false;
-  }
-  const auto unlock = absl::MakeCleanup([&] { UnlockSlot(slot_id); });
+  if (!TryLockSlots({slot_id})) return false;
+  const auto unlock = absl::MakeCleanup([&] { UnlockSlots({slot_id}); });
+  const VersionRef locked = context_.state->view()->version();
+  if (locked->SlotIndexById(slot_id) == locked->slots().size()) return false;
   NORI_RETURN_IF_ERROR(context_.state->Edit(
       [&](const ManifestState& state) -> absl::StatusOr<VersionEdit> {
         VersionEdit edit;
         const Version& version = *state.version;
-        const size_t index = version.SlotIndexById(slot_id);
-        // Split or joined since: compaction sees to what it became.
-        if (index == version.slots().size()) return edit;
-        const Slot& slot = *version.slots()[index];
+        const Slot& slot = *version.slots()[version.SlotIndexById(slot_id)];
         // A merge of everything that leaves nothing.
         FinishedMerge merge;
         merge.slot_id = slot_id;
@@ -84,6 +89,15 @@ absl::StatusOr<bool> Background::EmptySlot(uint64_t slot_id) {
         return edit;
       },
       /*layers_flushed=*/0));
+  {
+    absl::MutexLock lock(&mutex_);
+    if (const auto it = guards_.find(slot_id); it != guards_.end()) {
+      // What was learned was of data that are gone.
+      it->second.overlap.reset();
+      it->second.join_wanted = false;
+      it->second.join_merged = 0;
+    }
+  }
   Record(EventKind::kCompactionEnd, slot_id, 0, 0, 0, 0, "dropped");
   return true;
 }

@@ -96,7 +96,10 @@ absl::StatusOr<bool> ReadView::SearchTables(std::string_view key,
     if (ends) return live();
   }
   const size_t slot = version_->SlotIndex(key);
-  if (++heat_tick % kHeatSample == 0) heat_[slot]->AddRead(kHeatSample);
+  if (++heat_tick % kHeatSample == 0) {
+    heat_[slot]->AddRead(kHeatSample);
+    heat_[slot]->read_keys().Offer(key);
+  }
   for (const Run& run : version_->slots()[slot]->runs) {
     const Slice* slice = run.Find(key);
     if (slice == nullptr) continue;

@@ -1,5 +1,6 @@
 #include "engine/core/state.h"
 
+#include <algorithm>
 #include <utility>
 
 #include "engine/format/status_macros.h"
@@ -41,15 +42,22 @@ std::vector<std::shared_ptr<SlotHeat>> State::HeatFor(const Version& version) {
       continue;
     }
     const Version& old = *view_->version();
-    const size_t parent = old.SlotIndex(slot->range.begin);
-    if (old.slots()[parent]->id == slot->id) {
-      heat.push_back(view_->heat()[parent]);
-    } else {
-      // A slot that was cut from another starts as warm as it was.
-      heat.push_back(std::make_shared<SlotHeat>());
-      heat.back()->set_rates(view_->heat()[parent]->rates());
-      InheritTotals(*view_, version, *slot, heat.back().get());
+    const auto [first, last] = old.SlotRangeFor(slot->range);
+    if (first == last && old.slots()[first]->id == slot->id) {
+      heat.push_back(view_->heat()[first]);
+      continue;
     }
+    // A slot that was cut from others starts as warm as that part of them was.
+    heat.push_back(std::make_shared<SlotHeat>());
+    for (size_t i = first; i <= last; ++i) {
+      const Slot& parent = *old.slots()[i];
+      const bool whole = slot->range.Covers(parent.range);
+      const double bytes = std::max(1.0, static_cast<double>(parent.bytes()));
+      const double share =
+          whole ? 1 : std::min(1.0, static_cast<double>(slot->bytes()) / bytes);
+      heat.back()->Inherit(*view_->heat()[i], slot->range, share);
+    }
+    InheritTotals(*view_, version, *slot, heat.back().get());
   }
   return heat;
 }

@@ -4,6 +4,7 @@
 #include <cassert>
 #include <limits>
 #include <map>
+#include <numeric>
 #include <utility>
 
 #include "absl/strings/str_cat.h"
@@ -13,6 +14,19 @@ namespace {
 
 // Samples per piece: the pieces then differ by some percent.
 constexpr uint64_t kSamplesPerPiece = 32;
+
+// Heat is uneven where so much of it lies in so little of the slot's bytes.
+constexpr double kHotAccesses = 0.75;
+constexpr double kHotBytes = 0.25;
+// Below so many accesses chance looks like unevenness.
+constexpr size_t kMinHeatKeys = 32;
+// The slot is looked at in so many parts of equal size.
+constexpr uint64_t kMinHeatCells = 4;
+constexpr uint64_t kMaxHeatCells = 64;
+
+// Of max_slots so many parts are left to cuts by heat and to pieces of uneven
+// size.
+constexpr uint64_t kSlotsToSpare = 4;
 
 // A key where the slot may be cut, and the bytes between the key before it (of
 // the same slice) and this one.
@@ -124,15 +138,10 @@ bool L0IsNewer(const Version& version, const KeyRange& range,
       });
 }
 
-}  // namespace
-
-std::vector<std::string> ChooseSplitKeys(const Slot& slot,
-                                         uint64_t target_bytes,
-                                         size_t max_pieces) {
+// Keys, ascending and strictly inside the slot, that cut it into `pieces` parts
+// of about equal size; fewer where no key is known that would.
+std::vector<std::string> CutKeys(const Slot& slot, uint64_t pieces) {
   const uint64_t total = slot.bytes();
-  if (target_bytes == 0 || total <= target_bytes || max_pieces < 2) return {};
-  const uint64_t pieces =
-      std::min<uint64_t>(max_pieces, (total - 1) / target_bytes + 1);
   std::vector<Candidate> candidates;
   for (const Run& run : slot.runs) {
     for (const Slice& slice : run.slices) {
@@ -165,6 +174,67 @@ std::vector<std::string> ChooseSplitKeys(const Slot& slot,
     keys.push_back(candidate.key);
   }
   return keys;
+}
+
+}  // namespace
+
+uint64_t SlotTargetBytes(uint64_t slot_bytes, uint64_t total_bytes,
+                         uint64_t max_slots) {
+  return std::max(slot_bytes, total_bytes / std::max<uint64_t>(max_slots, 1) *
+                                  kSlotsToSpare);
+}
+
+std::vector<std::string> ChooseSplitKeys(const Slot& slot,
+                                         uint64_t target_bytes,
+                                         size_t max_pieces) {
+  const uint64_t total = slot.bytes();
+  if (target_bytes == 0 || total <= target_bytes || max_pieces < 2) return {};
+  return CutKeys(
+      slot, std::min<uint64_t>(max_pieces, (total - 1) / target_bytes + 1));
+}
+
+std::vector<std::string> ChooseHeatSplit(const Slot& slot,
+                                         std::vector<std::string> accesses,
+                                         uint64_t min_bytes) {
+  std::erase_if(accesses, [&](const std::string& key) {
+    return !slot.range.Contains(key);
+  });
+  const uint64_t total = slot.bytes();
+  const uint64_t cells =
+      std::min(kMaxHeatCells, total / std::max<uint64_t>(min_bytes, 1));
+  if (cells < kMinHeatCells || accesses.size() < kMinHeatKeys) return {};
+  const std::vector<std::string> cuts = CutKeys(slot, cells);
+  // Big entries may leave fewer places to cut than asked for.
+  const size_t count = cuts.size() + 1;
+  if (count < kMinHeatCells) return {};
+  std::vector<size_t> hits(count);
+  for (const std::string& key : accesses) {
+    ++hits[static_cast<size_t>(std::upper_bound(cuts.begin(), cuts.end(), key) -
+                               cuts.begin())];
+  }
+  const double wanted = kHotAccesses * static_cast<double>(accesses.size());
+  const auto most = static_cast<size_t>(kHotBytes * static_cast<double>(count));
+  // The smallest number of neighbouring cells that hold enough; of these the
+  // fullest.
+  for (size_t width = 1; width <= most; ++width) {
+    size_t best = 0;
+    size_t best_hits = 0;
+    for (size_t first = 0; first + width <= count; ++first) {
+      const auto from = hits.begin() + static_cast<ptrdiff_t>(first);
+      const size_t sum = std::accumulate(
+          from, from + static_cast<ptrdiff_t>(width), size_t{0});
+      if (sum > best_hits) {
+        best = first;
+        best_hits = sum;
+      }
+    }
+    if (static_cast<double>(best_hits) < wanted) continue;
+    std::vector<std::string> keys;
+    if (best > 0) keys.push_back(cuts[best - 1]);
+    if (best + width < count) keys.push_back(cuts[best + width - 1]);
+    return keys;
+  }
+  return {};
 }
 
 absl::StatusOr<SlotReplacement> SplitSlot(const Slot& slot,

@@ -24,6 +24,23 @@
 
 namespace nori {
 
+// Size above which a slot is split, in bytes. `slot_bytes` as long as the data
+// make few slots of it, and else what follows the data, so that the number of
+// slots is bounded: max(slot_bytes, 4 * total_bytes / max_slots).
+//
+// The arithmetic: a slot above its target is cut into pieces of between half
+// of it and all of it, so size alone makes between total / target and
+// 2 * total / target slots, at most max_slots / 2; the other half is for
+// cuts by heat. With the default 64 MiB and 2048: up to 32 GiB slots have 64
+// MiB (512 to 1024 of them); at 1 TiB they have 2 GiB, again 512 to 1024 of
+// them, and heat cuts down to a sixteenth, 128 MiB. What bounds the
+// number is the work per flush: a memtable of 64 MiB spread over 1024 slots is
+// 64 KiB for each, about where the fixed cost of a job begins to exceed that
+// of its bytes. Write amplification does not depend on the number of slots:
+// they all receive the same part of what arrives as they hold of the data.
+uint64_t SlotTargetBytes(uint64_t slot_bytes, uint64_t total_bytes,
+                         uint64_t max_slots);
+
 // Keys, ascending and strictly inside the slot, that cut it into pieces of
 // about equal size, as many (at most max_pieces) as bring each to target_bytes
 // or below. Keys come from the tables' indexes, each table sampled in
@@ -32,6 +49,16 @@ namespace nori {
 std::vector<std::string> ChooseSplitKeys(const Slot& slot,
                                          uint64_t target_bytes,
                                          size_t max_pieces = 16);
+
+// One or two keys that cut the hot part out of the slot: the smallest part, in
+// steps of at least min_bytes, that holds at least three quarters of
+// `accesses` (keys of late accesses, in any order) in at most a quarter of the
+// bytes. Empty if heat is not that uneven, the slot is smaller than four times
+// min_bytes, or there are fewer than 32 accesses. Hot keys that lie scattered
+// cut nothing: no guard could part them.
+std::vector<std::string> ChooseHeatSplit(const Slot& slot,
+                                         std::vector<std::string> accesses,
+                                         uint64_t min_bytes);
 
 // Cuts the slot at `keys` (ascending, strictly inside, else kInvalidArgument).
 // Slices are cut too; a side of a slice that lies outside its table is dropped.

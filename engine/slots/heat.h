@@ -4,9 +4,49 @@
 #define NORI_ENGINE_SLOTS_HEAT_H_
 
 #include <atomic>
+#include <cstddef>
 #include <cstdint>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "absl/base/thread_annotations.h"
+#include "absl/synchronization/mutex.h"
+#include "engine/io/clock.h"
+#include "engine/slots/version.h"
 
 namespace nori {
+
+// A few keys of late accesses: where inside a slot its heat lies. A biased
+// reservoir (Aggarwal, "On Biased Reservoir Sampling in the Presence of Stream
+// Evolution", VLDB 2006): a new key takes the place of a random old one, so
+// that a key's chance to be in the sample falls exponentially with its age.
+// Roll thins the offers to kKeysPerRoll each interval, which makes that age
+// one in time and bounds the cost whatever the rate of accesses. Thread-safe.
+class KeySample {
+ public:
+  static constexpr size_t kKeys = 64;
+  static constexpr uint64_t kKeysPerRoll = 8;
+  // Longer keys are cut: what is left still lies at the same place.
+  static constexpr size_t kMaxBytes = 128;
+
+  // An access at `key`. Where another thread is storing one, it is dropped.
+  void Offer(std::string_view key);
+  // Adapts the thinning to the offers since the last call.
+  void Roll();
+  // In no order.
+  std::vector<std::string> Keys() const ABSL_LOCKS_EXCLUDED(mutex_);
+  // Adds as many of `keys` as there is room for.
+  void Adopt(const std::vector<std::string>& keys) ABSL_LOCKS_EXCLUDED(mutex_);
+
+ private:
+  std::atomic<uint64_t> offers_{0};  // since the last Roll
+  std::atomic<uint64_t> stride_{1};  // every stride-th offer is taken
+  mutable absl::Mutex mutex_;
+  std::vector<std::string> keys_ ABSL_GUARDED_BY(mutex_);
+  // Which keys stay has to be fair, not different from run to run.
+  Random random_ ABSL_GUARDED_BY(mutex_){0x5e1ec7};
+};
 
 // Access and byte counters of one slot. Any thread adds; one thread at a time
 // rolls. Rates are exponentially weighted averages over time, so that heat does
@@ -39,6 +79,12 @@ class SlotHeat {
   // stay. Before others know of this object.
   void InheritTotals(const SlotHeat& parent, double share);
 
+  // Where the accesses lie; scans count at the key where they begin.
+  KeySample& read_keys() { return read_keys_; }
+  const KeySample& read_keys() const { return read_keys_; }
+  KeySample& write_keys() { return write_keys_; }
+  const KeySample& write_keys() const { return write_keys_; }
+
   struct Rates {
     double reads = 0, writes = 0, scans = 0;  // per second
     // Weighted sum: point read 1, scan 2, write 0.5.
@@ -50,6 +96,12 @@ class SlotHeat {
   // For the thread that rolls, or under its lock.
   Rates rates() const { return rates_; }
   void set_rates(const Rates& r) { rates_ = r; }
+
+  // Adds to this slot's rates and samples what `old` saw inside `range`: for a
+  // slot that was cut from another, or made of several. The part of the rates
+  // is that of the sampled keys that lie inside, or `share` (0..1) where there
+  // are too few to tell. For the thread that rolls both.
+  void Inherit(const SlotHeat& old, const KeyRange& range, double share);
 
   // Totals since creation. Any thread.
   uint64_t reads() const { return reads_.load(std::memory_order_relaxed); }
@@ -72,6 +124,7 @@ class SlotHeat {
   uint64_t last_roll_micros_ = 0;
   bool rolling_ = false;  // Roll was called before
   Rates rates_;
+  KeySample read_keys_, write_keys_;
 };
 
 // Heat in [0, 1] of a slot whose weighted rate per byte (or per slot) is

@@ -112,6 +112,21 @@ TEST(Picker, DisjointL0IsAdoptedInsteadOfMerged) {
   EXPECT_FALSE(choice->merge_l0);
 }
 
+TEST(Picker, AllAdoptionsThatAreDueComeAtOnce) {
+  std::vector<SlotView> slots = {Slot(1, 8, {1, 1, 1, 1}, {64}),
+                                 Slot(2, 8, {1, 1}, {64}), Slot(3, 8, {}, {64}),
+                                 Slot(4, 8, {1}, {64})};
+  slots[3].busy = true;
+  std::vector<uint64_t> ids;
+  for (const CompactionChoice& choice :
+       Make("bandit")->PickAdoptions(slots, PressureZone::kGreen)) {
+    EXPECT_EQ(choice.runs_to_merge, 0);
+    EXPECT_FALSE(choice.merge_l0);
+    ids.push_back(choice.slot_id);
+  }
+  EXPECT_EQ(ids, (std::vector<uint64_t>{1, 2}));
+}
+
 TEST(Picker, TombstonesAreMergedToTheBottomOnce) {
   SlotView slot = Slot(1, 4, {}, {1, 50});
   slot.deletions = 30000;
@@ -139,7 +154,7 @@ TEST(Picker, TombstonesAreMergedToTheBottomOnce) {
 
 TEST(Picker, FewTombstonesAreLeftAlone) {
   SlotView slot = Slot(1, 4, {}, {1, 50});
-  slot.deletions = 24000;
+  slot.deletions = 10000;
   EXPECT_FALSE(PickOne({slot}).has_value());
   slot.entries = 200;
   slot.deletions = 100;
@@ -325,6 +340,70 @@ TEST(Geometry, ChangingKAlwaysSettles) {
       ASSERT_LE(slot.total(), slot.view().max_runs);
     }
   }
+}
+
+// As if everything were written over and over.
+SlotView Fat(uint64_t id, int max_runs, std::vector<uint64_t> l0,
+             std::vector<uint64_t> runs) {
+  SlotView slot = Slot(id, max_runs, std::move(l0), std::move(runs));
+  slot.overlap = 1;
+  return slot;
+}
+
+TEST(Space, DeadBytesAreWhatOverlapsAndWhatTombstonesHide) {
+  EXPECT_EQ(DeadBytes(Fat(1, 4, {}, {100})), 0);
+  EXPECT_EQ(DeadBytes(Fat(1, 4, {}, {10, 20, 100})), 30.0 * kMiB);
+  EXPECT_EQ(DeadBytes(Fat(1, 4, {5}, {100})), 5.0 * kMiB);
+  SlotView slot = Fat(1, 4, {}, {10, 20, 100});
+  slot.overlap = 0.5;
+  EXPECT_EQ(DeadBytes(slot), 15.0 * kMiB);
+  slot.overlap = 0;
+  EXPECT_EQ(DeadBytes(slot), 0);
+  slot.deletions = slot.entries / 10;
+  EXPECT_NEAR(DeadBytes(slot), 13.0 * kMiB, kMiB / 10.0);
+}
+
+TEST(Space, NearTheLimitTheCheapestSpaceIsGivenBackFirst) {
+  // 40% more than lives, all within K.
+  SlotView cheap = Fat(1, 4, {}, {40, 60});
+  SlotView dear = Fat(2, 4, {}, {30, 100});
+  const auto choice = PickOne({dear, cheap});
+  ASSERT_TRUE(choice.has_value());
+  EXPECT_EQ(choice->slot_id, 1u);
+  EXPECT_STREQ(choice->reason, "space");
+  EXPECT_EQ(choice->runs_to_merge, 2);
+  // Nothing overlaps: all of it lives.
+  cheap.overlap = dear.overlap = 0;
+  EXPECT_FALSE(PickOne({dear, cheap}).has_value());
+  // A higher limit, or enough clean slots beside them.
+  cheap.overlap = dear.overlap = 1;
+  Options options;
+  options.space_amplification = 2;
+  EXPECT_FALSE(Make("greedy", options)
+                   ->Pick({dear, cheap}, PressureZone::kGreen)
+                   .has_value());
+  EXPECT_FALSE(PickOne({dear, cheap, Fat(3, 4, {}, {1000})}).has_value());
+}
+
+TEST(Space, APrefixThatReleasesOldTablesIsEnough) {
+  SlotView slot = Fat(1, 4, {}, {1, 2, 100});
+  slot.overlap = 0;
+  slot.run_pinned = {0, 50 * kMiB, 0};
+  const auto choice = PickOne({slot});
+  ASSERT_TRUE(choice.has_value());
+  EXPECT_STREQ(choice->reason, "space");
+  EXPECT_EQ(choice->runs_to_merge, 2);
+}
+
+TEST(Space, PressureComesBeforeSpaceUnlessItIsFarBeyond) {
+  SlotView over = Fat(1, 2, {1}, {1, 100});
+  over.overlap = 0;
+  over.read_rate = 1e6;
+  SlotView fat = Fat(2, 4, {}, {30, 40});
+  EXPECT_STREQ(PickOne({over, fat})->reason, "space");
+  EXPECT_EQ(PickOne({over, fat}, PressureZone::kOrange)->slot_id, 1u);
+  SlotView worse = Fat(3, 4, {}, {400, 400, 400});
+  EXPECT_EQ(PickOne({over, worse}, PressureZone::kOrange)->slot_id, 3u);
 }
 
 }  // namespace

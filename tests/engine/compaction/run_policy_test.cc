@@ -1,5 +1,6 @@
 #include <memory>
 #include <set>
+#include <utility>
 
 #include "engine/compaction/policy.h"
 #include "gtest/gtest.h"
@@ -108,6 +109,93 @@ TEST(RunPolicy, IdleSlots) {
   EXPECT_EQ(policy->MaxRuns(Slot(0.9, 0, 0, 3)), 3);
   // K in force from a time with a larger maximum is brought into range.
   EXPECT_EQ(policy->MaxRuns(Slot(0.9, 0, 0, 9)), 4);
+}
+
+TEST(RunPolicy, DocumentedIsThePublishedFormula) {
+  const auto policy = Policy("documented");
+  EXPECT_STREQ(policy->name(), "documented");
+  const std::pair<double, int> table[] = {
+      {0, 4}, {0.01, 3}, {0.33, 3}, {0.34, 2}, {0.66, 2}, {0.67, 1}, {1, 1}};
+  for (const auto& [heat, k] : table) {
+    // Reads or writes, whatever K was: only heat counts.
+    EXPECT_EQ(policy->MaxRuns(Slot(heat, 0, 100, 1)), k) << heat;
+    EXPECT_EQ(policy->MaxRuns(Slot(heat, 100, 0, 4)), k) << heat;
+  }
+}
+
+// A slot of 64 MiB with entries of 128 bytes, to which a 256th part of its
+// bytes arrives at once.
+SlotView Costed(double reads, double scans, double writes, int current,
+                size_t runs = 1) {
+  SlotView slot = Slot(0.5, reads, writes, current);
+  slot.scan_rate = scans;
+  const uint64_t bytes = uint64_t{64} << 20;
+  slot.run_bytes.assign(runs, bytes / runs);
+  slot.entries = bytes / 128;
+  slot.arriving_bytes = bytes / 256;
+  return slot;
+}
+
+TEST(CostPolicy, ReadsLowerKAndWritesRaiseIt) {
+  const auto policy = Policy("cost");
+  EXPECT_STREQ(policy->name(), "cost");
+  for (int current = 1; current <= 4; ++current) {
+    EXPECT_EQ(policy->MaxRuns(Costed(0, 0, 10000, current)), 4);
+    EXPECT_EQ(policy->MaxRuns(Costed(10000, 0, 0, current)), 1);
+    EXPECT_EQ(policy->MaxRuns(Costed(0, 1000, 0, current)), 1);
+    // Nothing known.
+    EXPECT_EQ(policy->MaxRuns(Costed(0, 0, 0, current)), current);
+  }
+  int last = 4;
+  for (double reads = 1; reads < 1e9; reads *= 1.5) {
+    const int k = policy->MaxRuns(Costed(reads, 0, 10000, last));
+    EXPECT_LE(k, last);
+    last = k;
+  }
+  EXPECT_EQ(last, 1);
+}
+
+TEST(CostPolicy, MeasuredCostsDecide) {
+  const auto policy = Policy("cost");
+  SlotView slot = Costed(20000, 0, 100, 4);
+  slot.costs.false_positives = 0.001;
+  slot.costs.block_misses = 0;
+  const int cheap = policy->MaxRuns(slot);
+  // No filters, nothing cached: every run is a block from the disk.
+  slot.costs.false_positives = 1;
+  slot.costs.block_misses = 1;
+  const int dear = policy->MaxRuns(slot);
+  EXPECT_GT(cheap, dear);
+  EXPECT_EQ(dear, 1);
+  // A scan pays a block for every run, a point read with filters does not.
+  EXPECT_LT(policy->MaxRuns(Costed(0, 20000, 100, 4)), cheap);
+}
+
+TEST(CostPolicy, AMergeThatDoesNotPayIsNotAskedFor) {
+  Options options;
+  options.run_policy = "cost";
+  options.heat_half_life_s = 10;
+  const auto policy = *MakeRunPolicy(options);
+  // 64 MiB at 0.02 us a byte are 1.3 s: too much for a few reads a second.
+  EXPECT_EQ(policy->MaxRuns(Costed(10, 0, 0, 4, 4)), 4);
+  EXPECT_EQ(policy->MaxRuns(Costed(10, 0, 0, 4, 1)), 1);
+  EXPECT_EQ(policy->MaxRuns(Costed(0, 100000, 0, 4, 4)), 1);
+}
+
+TEST(CostPolicy, NoiseDoesNotFlipK) {
+  Random random(4711);
+  const auto policy = Policy("cost");
+  for (double reads : {1e4, 1e5, 3e5, 1e6}) {
+    int current = policy->MaxRuns(Costed(reads, 0, 1000, 2));
+    int changes = 0;
+    for (int i = 0; i < 10000; ++i) {
+      const double noise = 1 + 0.05 * (random.NextDouble() - 0.5);
+      const int k = policy->MaxRuns(Costed(reads * noise, 0, 1000, current));
+      changes += k != current;
+      current = k;
+    }
+    EXPECT_LE(changes, 1) << reads;
+  }
 }
 
 }  // namespace

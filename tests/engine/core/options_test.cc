@@ -142,7 +142,7 @@ TEST(Options, EveryOptionReadsBackWhatItGives) {
     ASSERT_TRUE(SetOption(&options, info.name, *text).ok()) << info.name;
     EXPECT_EQ(*GetOption(options, info.name), *text);
   }
-  EXPECT_EQ(names.size(), 22u);
+  EXPECT_EQ(names.size(), 25u);
   EXPECT_EQ(names.count("seed"), 0u);
 }
 

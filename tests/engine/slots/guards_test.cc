@@ -65,6 +65,57 @@ TEST(ChooseSplitKeysTest, OneKeyCannotBeCut) {
   }
 }
 
+TEST(SlotTargetTest, FollowsTheDataSoThatTheNumberOfSlotsIsBounded) {
+  constexpr uint64_t kMiB = 1 << 20;
+  constexpr uint64_t kTiB = uint64_t{1} << 40;
+  EXPECT_EQ(SlotTargetBytes(64 * kMiB, 0, 2048), 64 * kMiB);
+  EXPECT_EQ(SlotTargetBytes(64 * kMiB, 32 * 1024 * kMiB, 2048), 64 * kMiB);
+  EXPECT_EQ(SlotTargetBytes(64 * kMiB, kTiB, 2048), 2048 * kMiB);
+  for (uint64_t total = kMiB; total <= 64 * kTiB; total *= 2) {
+    const uint64_t target = SlotTargetBytes(64 * kMiB, total, 2048);
+    EXPECT_LE(2 * total / target, 1024u) << total;
+  }
+}
+
+TEST(ChooseHeatSplitTest, CutsTheHotPartOut) {
+  const auto slot =
+      MakeSlot(1, {}, {RunOf({MakeFakeTable(1, Keys(0, 1600), 1)})});
+  const uint64_t step = slot->bytes() / 16;
+  std::vector<std::string> hot = Keys(810, 890, 2);
+  auto keys = ChooseHeatSplit(*slot, hot, step);
+  ASSERT_EQ(keys.size(), 2u);
+  EXPECT_NEAR(std::stoi(keys[0].substr(1)), 800, 30) << keys[0];
+  EXPECT_NEAR(std::stoi(keys[1].substr(1)), 900, 30) << keys[1];
+  // At an end one key is enough; some noise elsewhere does not matter.
+  hot = Keys(1510, 1590, 2);
+  for (const std::string& key : Keys(0, 1600, 200)) hot.push_back(key);
+  keys = ChooseHeatSplit(*slot, hot, step);
+  ASSERT_EQ(keys.size(), 1u);
+  EXPECT_NEAR(std::stoi(keys[0].substr(1)), 1500, 30) << keys[0];
+}
+
+TEST(ChooseHeatSplitTest, LeavesEvenScatteredAndUnknownHeatAlone) {
+  const auto slot =
+      MakeSlot(1, {}, {RunOf({MakeFakeTable(1, Keys(0, 1600), 1)})});
+  const uint64_t step = slot->bytes() / 16;
+  EXPECT_THAT(ChooseHeatSplit(*slot, Keys(0, 1600, 25), step), IsEmpty());
+  // Half of it in one place, the other half far away.
+  std::vector<std::string> two = Keys(100, 132);
+  for (const std::string& key : Keys(1400, 1432)) two.push_back(key);
+  EXPECT_THAT(ChooseHeatSplit(*slot, two, step), IsEmpty());
+  EXPECT_THAT(ChooseHeatSplit(*slot, Keys(100, 110), step), IsEmpty());
+  EXPECT_THAT(ChooseHeatSplit(*slot, {}, step), IsEmpty());
+  // Too small to cut.
+  EXPECT_THAT(ChooseHeatSplit(*slot, Keys(100, 164), slot->bytes() / 3),
+              IsEmpty());
+  // Keys of accesses before a split of the slot.
+  const auto right =
+      MakeSlot(2, {"k1000", ""},
+               {RunOf({slot->runs[0].slices[0].table}, {"k1000", ""})});
+  EXPECT_THAT(ChooseHeatSplit(*right, Keys(100, 164), right->bytes() / 16),
+              IsEmpty());
+}
+
 TEST(SplitSlotTest, CutsSlicesAndDropsEmptySides) {
   const TableRef wide = MakeFakeTable(1, {"a", "z"}, 10);
   const TableRef left = MakeFakeTable(2, {"a", "c"}, 1);

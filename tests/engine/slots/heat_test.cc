@@ -1,6 +1,9 @@
 #include "engine/slots/heat.h"
 
+#include <algorithm>
 #include <cmath>
+#include <string>
+#include <vector>
 
 #include "gtest/gtest.h"
 
@@ -48,6 +51,67 @@ TEST(SlotHeatTest, TimeThatStandsStillOrGoesBackLosesNothing) {
   EXPECT_EQ(heat.rates().reads, 0);
   heat.Roll(20 * kSecond, 10);
   EXPECT_NEAR(heat.rates().reads, 0.5, 1e-9);
+}
+
+TEST(SlotHeatTest, WhatCameBeforeTheFirstRollIsNotARate) {
+  SlotHeat heat;
+  heat.AddRead(1000000);
+  heat.Roll(10 * kSecond, 10);
+  heat.Roll(20 * kSecond, 10);
+  EXPECT_EQ(heat.rates().reads, 0);
+}
+
+TEST(SlotHeatTest, PiecesOfASlotShareItsRatesByTheSampledKeys) {
+  SlotHeat parent;
+  parent.Roll(0, 10);
+  for (int i = 0; i < 60; ++i) {
+    parent.AddRead();
+    parent.AddScan();
+    parent.read_keys().Offer(i % 4 == 0 ? "b" : "x");
+  }
+  parent.AddWrite(60);
+  parent.Roll(10 * kSecond, 10);
+  SlotHeat left, right;
+  left.Inherit(parent, {"", "m"}, 0.5);
+  right.Inherit(parent, {"m", ""}, 0.5);
+  EXPECT_NEAR(left.rates().reads, 0.25 * 3, 1e-9);
+  EXPECT_NEAR(right.rates().reads, 0.75 * 3, 1e-9);
+  EXPECT_NEAR(right.rates().scans, 0.75 * 3, 1e-9);
+  // No keys of writes are known: by the share given.
+  EXPECT_NEAR(left.rates().writes, 1.5, 1e-9);
+  EXPECT_EQ(left.read_keys().Keys().size(), 15u);
+  // Joined again nothing is lost.
+  SlotHeat joined;
+  joined.Inherit(left, {}, 1);
+  joined.Inherit(right, {}, 1);
+  EXPECT_NEAR(joined.rates().Weighted(), parent.rates().Weighted(), 1e-9);
+  EXPECT_EQ(joined.read_keys().Keys().size(), 60u);
+}
+
+TEST(KeySampleTest, FollowsTheAccessesAndForgets) {
+  KeySample sample;
+  const auto run = [&](const std::string& key, int rolls) {
+    for (int roll = 0; roll < rolls; ++roll) {
+      for (int i = 0; i < 1000; ++i) sample.Offer(key);
+      sample.Roll();
+    }
+  };
+  run("old", 20);
+  EXPECT_EQ(sample.Keys().size(), KeySample::kKeys);
+  run("new", 4);
+  const auto count = [&](const std::string& key) {
+    const std::vector<std::string> keys = sample.Keys();
+    return std::count(keys.begin(), keys.end(), key);
+  };
+  // 1000 a roll are thinned to 8: the old ones fade, they are not swept away.
+  EXPECT_GT(count("old"), 20);
+  EXPECT_GT(count("new"), 10);
+  run("new", 80);
+  EXPECT_LE(count("old"), 1);
+  sample.Offer(std::string(5000, 'x'));
+  for (const std::string& key : sample.Keys()) {
+    EXPECT_LE(key.size(), KeySample::kMaxBytes);
+  }
 }
 
 TEST(SlotHeatTest, PartsOfASlotInheritItsTotalsAndNoBurst) {
