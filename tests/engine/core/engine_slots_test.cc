@@ -225,9 +225,9 @@ TEST_F(EngineSlots, SpaceStaysNearTheLiveBytesUnderOverwrites) {
     NORI_ASSERT_OK(engine_->CompactRange({}));
     const uint64_t live = engine_->GetStats().table_bytes;
     // Until a slot was merged as a whole, nobody knows that its keys come back.
-    constexpr int kRoundsToLearn = 48;
+    constexpr int kRoundsToLearn = 60;
     uint64_t highest = 0, transient = 0;
-    for (int round = 0; round < 120; ++round) {
+    for (int round = 0; round < 150; ++round) {
       for (int i = 0; i < 200; ++i) {
         WriteBatch batch;
         batch.Put(Key(random_.Uniform(keys)), std::string(100, 'b'));
