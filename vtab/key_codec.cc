@@ -193,7 +193,8 @@ bool DecodeFraction(const NumberShape& shape, std::string_view input,
                     Value* value, bool* exact) {
   const auto fraction = std::bit_cast<double>(
       LoadBig(input.data() + shape.size - 8) ^ shape.mask);
-  const auto whole = static_cast<double>(shape.payload / 2);
+  const uint64_t integer = shape.payload / 2;
+  const auto whole = static_cast<double>(integer);
   const double absolute = whole + fraction;
   if (!(fraction > 0 && fraction < 1) || absolute - whole != fraction ||
       absolute - std::trunc(absolute) != fraction) {

@@ -111,7 +111,7 @@ Value ValueOfSqlite(sqlite3_value* argument) {
       const auto* blob = static_cast<const char*>(sqlite3_value_blob(argument));
       const auto size = static_cast<size_t>(sqlite3_value_bytes(argument));
       if (blob == nullptr && size > 0) throw std::bad_alloc();
-      return Value::Blob(size == 0 ? std::string_view("", 0)
+      return Value::Blob(size == 0 ? std::string_view("")
                                    : std::string_view(blob, size));
     }
     default:

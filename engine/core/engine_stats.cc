@@ -170,6 +170,7 @@ std::vector<TableInfo> EngineImpl::GetTables() {
     }
   }
   std::vector<TableInfo> result;
+  result.reserve(infos.size());
   for (auto& [number, info] : infos) result.push_back(std::move(info));
   return result;
 }

@@ -29,6 +29,7 @@ namespace nori {
 struct LogPosition {
   uint64_t segment = 0;
   uint64_t offset = 0;
+  // NOLINTNEXTLINE(modernize-use-nullptr): clang-tidy 14 misreads it.
   friend auto operator<=>(const LogPosition&, const LogPosition&) = default;
 };
 
