@@ -115,4 +115,22 @@ uint64_t NumberFromEnvironment(const char* name, uint64_t fallback) {
   return text == nullptr ? fallback : std::strtoull(text, nullptr, 10);
 }
 
+int InAnotherProcess(const std::string& arguments, const std::string& runner) {
+#if defined(__SANITIZE_ADDRESS__)
+  // The stock shell does not know the runtime that an instrumented extension
+  // needs, and leaks of its own are not ours.
+  const std::string before =
+      "ASAN_OPTIONS=detect_leaks=0 LD_PRELOAD=$(gcc "
+      "-print-file-name=libasan.so) ";
+#elif defined(__SANITIZE_THREAD__)
+  const std::string before = "LD_PRELOAD=$(gcc -print-file-name=libtsan.so) ";
+#else
+  const std::string before;
+#endif
+  const std::string command =
+      before + runner +
+      " sqlite3 -batch -cmd '.load " NORI_EXTENSION_PATH "' " + arguments;
+  return std::system(command.c_str());
+}
+
 }  // namespace nori

@@ -56,6 +56,12 @@ class ModuleTest : public ::testing::Test {
   std::string directory_;
 };
 
+// Runs the stock shell with the extension loaded: `arguments` are the database,
+// statements and redirections. `runner`: a command that runs a command. Gives
+// what std::system gives.
+int InAnotherProcess(const std::string& arguments,
+                     const std::string& runner = "");
+
 // The value of an environment variable as a number, or `fallback`.
 uint64_t NumberFromEnvironment(const char* name, uint64_t fallback);
 

@@ -209,25 +209,6 @@ TEST_F(ModuleTest, LeftOverDirectoryIsSetAside) {
   EXPECT_TRUE(std::filesystem::exists(Path("a.db-nori.old-1")));
 }
 
-// Runs `body` in a new process that shares nothing with this one but files, and
-// gives its exit code.
-int InAnotherProcess(const std::string& script) {
-#if defined(__SANITIZE_ADDRESS__)
-  // The stock shell does not know the runtime that an instrumented extension
-  // needs, and leaks of its own are not ours.
-  const std::string before =
-      "ASAN_OPTIONS=detect_leaks=0 LD_PRELOAD=$(gcc "
-      "-print-file-name=libasan.so) ";
-#elif defined(__SANITIZE_THREAD__)
-  const std::string before = "LD_PRELOAD=$(gcc -print-file-name=libtsan.so) ";
-#else
-  const std::string before;
-#endif
-  const std::string command =
-      before + "sqlite3 -batch -cmd '.load " NORI_EXTENSION_PATH "' " + script;
-  return std::system(command.c_str());
-}
-
 TEST_F(ModuleTest, SecondProcessIsRefusedByName) {
   TestConnection a(Path("a.db"));
   a.Get(kCreate);
