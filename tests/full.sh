@@ -105,9 +105,12 @@ run_full() {
     shard asan-rest ctest_in build-asan -E '^(engine_core\..*(Model|Crash)|vtab\.)|_NOT_BUILT'
     random_shards asan build-asan "${sanitizer_seeds[@]}"
   }
+  # Threads meet again and again in few operations; ThreadSanitizer makes each
+  # some twenty times as slow.
   step "build (TSan)" build_preset tsan "${tsan_targets[@]}" &&
     for seed in "${sanitizer_seeds[@]}"; do
-      shard "tsan-seed$seed" NORI_TEST_SEED="$seed" \
+      shard "tsan-seed$seed" NORI_TEST_SEED="$seed" NORI_TEST_OPS=20000 \
+        NORI_TEST_CRASHES=200 NORI_TEST_STATEMENTS=5000 NORI_TEST_KILLS=5 \
         ctest_in build-tsan -E _NOT_BUILT
     done
   shard clang-tidy check_tidy
