@@ -14,18 +14,15 @@
 #include <utility>
 #include <vector>
 
-#include "absl/container/btree_map.h"
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_format.h"
 #include "engine/io/fake_clock.h"
 #include "engine/io/fault_file_system.h"
 #include "engine/io/memory_file_system.h"
-#include "tests/engine/core/engine_fixture.h"
+#include "tests/engine/core/model_fixture.h"
 
 namespace nori {
 namespace {
-
-using Model = absl::btree_map<std::string, std::string>;
 
 struct Config {
   const char* name;
@@ -109,9 +106,7 @@ class AtllModel : public ::testing::TestWithParam<Config> {
       if (random_->OneIn(2000)) {
         const std::string end = Key(n + random_->Uniform(4000));
         batch.DeleteRange(key, end);
-        if (key < end) {
-          model_.erase(model_.lower_bound(key), model_.lower_bound(end));
-        }
+        EraseRange(&model_, key, end);
       } else if (random_->Uniform(100) < deletes_percent_) {
         batch.Delete(key);
         model_.erase(key);
@@ -129,29 +124,20 @@ class AtllModel : public ::testing::TestWithParam<Config> {
 
   void Read() {
     const std::string key = Key(Pick(read_begin_, read_width_));
-    const bool old = !snapshots_.empty() && random_->OneIn(20);
-    const size_t i = old ? random_->Uniform(snapshots_.size()) : 0;
-    const Model& model = old ? snapshots_[i].second : model_;
-    const auto it = model.find(key);
-    ASSERT_EQ(GetOr(engine_.get(), key, old ? snapshots_[i].first : nullptr),
-              it == model.end() ? "<none>" : it->second)
-        << key;
+    ExpectSameRead(engine_.get(), snapshots_.Pick(random_.get(), 20, model_),
+                   key);
   }
 
   void Scan() {
     IterateOptions options;
-    const Model* model = &model_;
-    if (!snapshots_.empty() && random_->OneIn(2)) {
-      const size_t i = random_->Uniform(snapshots_.size());
-      options.snapshot = snapshots_[i].first;
-      model = &snapshots_[i].second;
-    }
+    const ModelView view = snapshots_.Pick(random_.get(), 2, model_);
+    options.snapshot = view.snapshot;
     options.bounds.begin = Key(Pick(read_begin_, read_width_));
     const auto it = engine_->NewIterator(options);
     it->SeekToFirst();
-    auto expected = model->lower_bound(options.bounds.begin);
+    auto expected = view.model->lower_bound(options.bounds.begin);
     for (int steps = 0; steps < 50; ++steps) {
-      ASSERT_EQ(it->Valid(), expected != model->end()) << it->status();
+      ASSERT_EQ(it->Valid(), expected != view.model->end()) << it->status();
       if (!it->Valid()) break;
       ASSERT_EQ(it->key(), expected->first);
       ASSERT_EQ(it->value(), expected->second);
@@ -173,7 +159,7 @@ class AtllModel : public ::testing::TestWithParam<Config> {
 
   // Goes on from `disk`, where nothing may be missing: every write was synced.
   void ContinueOn(std::unique_ptr<MemoryFileSystem> disk) {
-    snapshots_.clear();
+    snapshots_.Clear();
     engine_.reset();
     disk_ = std::move(disk);
     ASSERT_NO_FATAL_FAILURE(Open());
@@ -232,7 +218,7 @@ class AtllModel : public ::testing::TestWithParam<Config> {
         }
         break;
       case 6:
-        snapshots_.clear();
+        snapshots_.Clear();
         engine_.reset();
         Open();
         break;
@@ -259,7 +245,7 @@ class AtllModel : public ::testing::TestWithParam<Config> {
       WriteOptions sync;
       sync.durability = Durability::kSync;
       NORI_ASSERT_OK(engine_->Write(sync, batch));
-      model_.erase(model_.lower_bound(begin), model_.lower_bound(end));
+      EraseRange(&model_, begin, end);
       engine_->DropRange({begin, end});
     }
     for (const auto& [begin, end] : tables_) {
@@ -287,9 +273,9 @@ class AtllModel : public ::testing::TestWithParam<Config> {
       MakeOrDropTable();
     } else if (dice < 20) {
       if (snapshots_.size() < 3) {
-        snapshots_.emplace_back(engine_->GetSnapshot(), model_);
+        snapshots_.Take(engine_.get(), model_);
       } else {
-        snapshots_.clear();
+        snapshots_.Clear();
       }
     } else if (dice < 200) {
       Scan();
@@ -319,7 +305,7 @@ class AtllModel : public ::testing::TestWithParam<Config> {
   std::set<std::string> guards_;
   std::map<std::string, std::string> tables_;  // their ranges
   int next_table_ = 0;
-  std::vector<std::pair<SnapshotRef, Model>> snapshots_;
+  ModelSnapshots snapshots_;
   uint64_t read_begin_ = 0, read_width_ = 1;
   uint64_t write_begin_ = 0, write_width_ = 1;
   uint64_t writes_percent_ = 50, deletes_percent_ = 10;

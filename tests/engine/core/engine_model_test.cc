@@ -9,17 +9,14 @@
 #include <string>
 #include <vector>
 
-#include "absl/container/btree_map.h"
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_format.h"
 #include "engine/io/fake_clock.h"
 #include "engine/io/memory_file_system.h"
-#include "tests/engine/core/engine_fixture.h"
+#include "tests/engine/core/model_fixture.h"
 
 namespace nori {
 namespace {
-
-using Model = absl::btree_map<std::string, std::string>;
 
 struct Config {
   const char* name;
@@ -75,12 +72,6 @@ class EngineModel : public ::testing::TestWithParam<Config> {
     return options;
   }
 
-  static void ModelDeleteRange(Model* model, const std::string& begin,
-                               const std::string& end) {
-    if (begin >= end) return;
-    model->erase(model->lower_bound(begin), model->lower_bound(end));
-  }
-
   void Write() {
     WriteBatch batch;
     const uint64_t changes = random_->OneIn(3) ? 1 + random_->Uniform(30) : 1;
@@ -89,7 +80,7 @@ class EngineModel : public ::testing::TestWithParam<Config> {
       if (random_->OneIn(200)) {
         const std::string end = Key();
         batch.DeleteRange(key, end);
-        ModelDeleteRange(&model_, key, end);
+        EraseRange(&model_, key, end);
       } else if (random_->OneIn(4)) {
         batch.Delete(key);
         model_.erase(key);
@@ -104,13 +95,8 @@ class EngineModel : public ::testing::TestWithParam<Config> {
 
   void Read() {
     const std::string key = Key();
-    const bool old = !snapshots_.empty() && random_->OneIn(2);
-    const size_t i = old ? random_->Uniform(snapshots_.size()) : 0;
-    const Model& model = old ? snapshots_[i].second : model_;
-    const auto it = model.find(key);
-    ASSERT_EQ(GetOr(engine_.get(), key, old ? snapshots_[i].first : nullptr),
-              it == model.end() ? "<none>" : it->second)
-        << key;
+    ExpectSameRead(engine_.get(), snapshots_.Pick(random_.get(), 2, model_),
+                   key);
   }
 
   // Walks both ways with turns, from a random place, inside random bounds.
@@ -148,17 +134,12 @@ class EngineModel : public ::testing::TestWithParam<Config> {
 
   void RandomScan() {
     IterateOptions options;
-    const Model* model = &model_;
-    if (!snapshots_.empty() && random_->OneIn(2)) {
-      const auto& [snapshot, then] =
-          snapshots_[random_->Uniform(snapshots_.size())];
-      options.snapshot = snapshot;
-      model = &then;
-    }
+    const ModelView view = snapshots_.Pick(random_.get(), 2, model_);
+    options.snapshot = view.snapshot;
     if (random_->OneIn(2)) options.bounds.begin = Key();
     if (random_->OneIn(2)) options.bounds.end = Key();
     const auto it = engine_->NewIterator(options);
-    Scan(it.get(), *model, options.bounds);
+    Scan(it.get(), *view.model, options.bounds);
   }
 
   void RandomTransaction() {
@@ -220,7 +201,7 @@ class EngineModel : public ::testing::TestWithParam<Config> {
     if (random_->OneIn(100)) {
       const std::string end = Key();
       NORI_ASSERT_OK(txn->DeleteRange(key, end));
-      ModelDeleteRange(own, key, end);
+      EraseRange(own, key, end);
     } else if (random_->OneIn(4)) {
       NORI_ASSERT_OK(txn->Delete(key));
       own->erase(key);
@@ -232,7 +213,7 @@ class EngineModel : public ::testing::TestWithParam<Config> {
   }
 
   void Reopen(bool kill) {
-    snapshots_.clear();
+    snapshots_.Clear();
     if (kill) {
       // The state that a killed process leaves: a copy of the disk while the
       // engine runs. Then the engine goes on, to be closed in order.
@@ -299,10 +280,9 @@ class EngineModel : public ::testing::TestWithParam<Config> {
       RandomTransaction();
     } else if (dice < 12) {
       if (snapshots_.size() < 4) {
-        snapshots_.emplace_back(engine_->GetSnapshot(), model_);
+        snapshots_.Take(engine_.get(), model_);
       } else {
-        snapshots_.erase(snapshots_.begin() +
-                         static_cast<ptrdiff_t>(random_->Uniform(4)));
+        snapshots_.Erase(random_->Uniform(4));
       }
     } else if (dice < 30) {
       RandomScan();
@@ -325,7 +305,7 @@ class EngineModel : public ::testing::TestWithParam<Config> {
   std::unique_ptr<Random> random_;
   std::unique_ptr<Engine> engine_;
   Model model_;
-  std::vector<std::pair<SnapshotRef, Model>> snapshots_;
+  ModelSnapshots snapshots_;
 };
 
 TEST_P(EngineModel, RandomOperations) {
@@ -337,7 +317,7 @@ TEST_P(EngineModel, RandomOperations) {
   ExpectSame(engine_->NewIterator({}).get(), model_);
   NORI_ASSERT_OK(engine_->WaitForBackground());
   NORI_ASSERT_OK(engine_->Verify());
-  snapshots_.clear();
+  snapshots_.Clear();
 }
 
 INSTANTIATE_TEST_SUITE_P(
