@@ -12,6 +12,11 @@ namespace {
 // Delays are taken once so many bytes were written: a sleep of the operating
 // system costs tens of microseconds whatever it was asked for.
 constexpr uint64_t kDelayStep = uint64_t{64} << 10;
+// No commit sleeps for longer at once. What it still owes is left to those that
+// follow, up to so many bytes: the state of then should decide, not that of
+// now.
+constexpr absl::Duration kLongestDelay = absl::Milliseconds(80);
+constexpr uint64_t kMostOwed = uint64_t{4} << 20;
 // How long a waiter sleeps at most before it looks again.
 constexpr absl::Duration kPoll = absl::Milliseconds(100);
 
@@ -106,25 +111,45 @@ absl::Status WriteController::WaitUntil(absl::FunctionRef<bool()> ready,
 }
 
 absl::Status WriteController::Throttle(uint64_t bytes) {
-  if (calm_.load(std::memory_order_relaxed)) return absl::OkStatus();
-  const uint64_t owed = owed_bytes_.fetch_add(bytes) + bytes;
-  if (owed < kDelayStep) return absl::OkStatus();
-  owed_bytes_.fetch_sub(owed);
+  if (calm_.load(std::memory_order_relaxed)) {
+    if (owed_bytes_.load(std::memory_order_relaxed) != 0) owed_bytes_ = 0;
+    return absl::OkStatus();
+  }
+  if (owed_bytes_.fetch_add(bytes) + bytes < kDelayStep) {
+    return absl::OkStatus();
+  }
+  // Another writer may have taken all of it upon itself.
+  const uint64_t owed = owed_bytes_.exchange(0);
+  if (owed == 0) return absl::OkStatus();
   PressureState state = pressure();
   if (state.must_wait) {
     NORI_RETURN_IF_ERROR(WaitUntil([this] { return !Update().must_wait; },
                                    "flush and compaction are behind"));
     state = pressure();
   }
-  const absl::Duration delay =
-      state.delay_per_mib * (static_cast<double>(owed) / (1 << 20));
-  if (delay > absl::ZeroDuration()) {
-    metrics_->write_delays.Add();
-    metrics_->write_delay_micros.Add(
-        static_cast<uint64_t>(absl::ToInt64Microseconds(delay)));
-    options_.clock->Sleep(delay);
+  // Without threads nothing catches up while a writer sleeps.
+  if (run_one_ != nullptr && state.zone == PressureZone::kRed) {
+    NORI_RETURN_IF_ERROR(run_one_().status());
+    state = Update();
   }
+  Delay(state, owed);
   return absl::OkStatus();
+}
+
+void WriteController::Delay(const PressureState& state, uint64_t owed) {
+  const absl::Duration full =
+      state.delay_per_mib * (static_cast<double>(owed) / (1 << 20));
+  const absl::Duration delay = std::min(full, kLongestDelay);
+  if (full > delay) {
+    const double left = 1 - absl::FDivDuration(delay, full);
+    owed_bytes_ += std::min(
+        static_cast<uint64_t>(left * static_cast<double>(owed)), kMostOwed);
+  }
+  if (delay == absl::ZeroDuration()) return;
+  metrics_->write_delays.Add();
+  metrics_->write_delay_micros.Add(
+      static_cast<uint64_t>(absl::ToInt64Microseconds(delay)));
+  options_.clock->Sleep(delay);
 }
 
 absl::Status WriteController::WaitForMemtableRoom() {

@@ -42,9 +42,10 @@ class WriteController {
   }
 
   // Called by a writer about to write `bytes`, before anything of the commit is
-  // on disk. Sleeps in proportion; in zone red waits for background work, and
-  // after stall_timeout_ms gives kUnavailable. Small writes are gathered, so
-  // that the clock is not asked for each.
+  // on disk. Sleeps in proportion; at a hard limit waits for background work,
+  // and after stall_timeout_ms gives kUnavailable. Small writes are gathered,
+  // so that the clock is not asked for each, and of a long delay a part is left
+  // to the writes that follow.
   absl::Status Throttle(uint64_t bytes) ABSL_LOCKS_EXCLUDED(mutex_);
 
   // Waits until the queue of immutable memtables has room for one more, at most
@@ -58,6 +59,9 @@ class WriteController {
   int ImmutableMemtables() const;
 
  private:
+  // Sleeps for `owed` of owed_bytes_, or for as much of them as one may at
+  // once.
+  void Delay(const PressureState& state, uint64_t owed);
   absl::Status WaitUntil(absl::FunctionRef<bool()> ready, const char* what)
       ABSL_LOCKS_EXCLUDED(mutex_);
 

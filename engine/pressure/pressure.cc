@@ -18,23 +18,23 @@ constexpr double kMidOrange = (kOrange + kRed) / 2;
 constexpr double kMidOrangeMillis = 100;
 
 // The runs that the average slot may have over its K when writers begin to be
-// slowed, and when they have to wait.
+// slowed, and where red begins.
 constexpr double kSlowRunsOver = 2;
-constexpr double kWaitRunsOver = 8;
+constexpr double kRedRunsOver = 8;
 
 // The share of the memory limit at which writers begin to be slowed.
 constexpr double kSlowMemory = 0.8;
 
 constexpr double kMaxComponent = 1.5;
 
-// 0 at 0, kYellow at `slow`, kRed at `wait`, straight lines between and on.
-double Component(double x, double slow, double wait) {
+// 0 at 0, kYellow at `slow`, kRed at `red`, straight lines between and on.
+double Component(double x, double slow, double red) {
   x = std::max(x, 0.0);
   slow = std::max(slow, 1e-9);
-  wait = std::max(wait, slow + 1e-9);
+  red = std::max(red, slow + 1e-9);
   const double score =
       x <= slow ? kYellow * x / slow
-                : kYellow + (kRed - kYellow) * (x - slow) / (wait - slow);
+                : kYellow + (kRed - kYellow) * (x - slow) / (red - slow);
   return std::min(score, kMaxComponent);
 }
 
@@ -71,7 +71,7 @@ double Score(const Options& options, const PressureInputs& in) {
       Component(in.l0_tables, options.l0_soft_limit, options.l0_hard_limit);
   const double runs = Component(
       static_cast<double>(in.slots_over_max_runs) / std::max(in.slots, 1),
-      kSlowRunsOver, kWaitRunsOver);
+      kSlowRunsOver, kRedRunsOver);
   const double memory = std::min(
       Component(static_cast<double>(in.memory_bytes),
                 kSlowMemory * static_cast<double>(options.memory_limit_bytes),
@@ -121,15 +121,13 @@ PressureGauge::PressureGauge(const Options& options) : options_(options) {}
 
 PressureState PressureGauge::Update(const PressureInputs& inputs) {
   state_.score = Score(options_, inputs);
-  if (AtHardLimit(options_, inputs)) {
-    state_.score = std::max(state_.score, kRed);
-  }
+  state_.must_wait = AtHardLimit(options_, inputs);
+  if (state_.must_wait) state_.score = std::max(state_.score, kRed);
   // Up at once; down only as far as a score kHysteresis higher would be.
   const PressureZone up = ZoneOf(state_.score);
   const PressureZone down = ZoneOf(state_.score + kHysteresis);
   state_.zone = std::max(up, std::min(state_.zone, down));
   state_.delay_per_mib = DelayPerMib(state_.score);
-  state_.must_wait = state_.zone == PressureZone::kRed;
   return state_;
 }
 
