@@ -185,8 +185,7 @@ absl::Status Background::FlushLayer(const MemLayer& layer,
     Record(EventKind::kFlushBegin, 0, layer.memtable->MemoryUsage(), 0, 0,
            static_cast<double>(layer.memtable->entry_count()), "");
     NORI_ASSIGN_OR_RETURN(meta, WriteMemtable(*layer.memtable));
-    NORI_RETURN_IF_ERROR(
-        options_.file_system->SyncDirectory(context_.tables->directory()));
+    NORI_RETURN_IF_ERROR(context_.committer->SyncDirectory());
     context_.metrics->flushes.Add();
     context_.metrics->flush_bytes_written.Add(meta->file_bytes);
   }

@@ -222,7 +222,7 @@ absl::StatusOr<MergeResult> Background::MergeRuns(
   absl::StatusOr<MergeResult> result = MergeToTables(std::move(input), output);
   absl::Status status = result.status();
   if (status.ok()) {
-    status = options_.file_system->SyncDirectory(context_.tables->directory());
+    status = context_.committer->SyncDirectory();
   }
   if (status.ok()) return result;
   for (uint64_t number : numbers) context_.tables->Discard(number);

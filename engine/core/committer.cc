@@ -213,7 +213,7 @@ absl::Status Committer::Prepare(PrepareRecord* record, std::string_view changes,
     // Spilled tables sit between memtables: what is older has to be below them.
     NORI_RETURN_IF_ERROR(Rotate());
     if (durability == Durability::kSync) {
-      NORI_RETURN_IF_ERROR(options_.file_system->SyncDirectory(directory_));
+      NORI_RETURN_IF_ERROR(SyncDirectory());
     }
   }
   record->sequence_base = last_sequence();
@@ -294,6 +294,8 @@ absl::Status Committer::SyncLog() {
   }
   return status;
 }
+
+absl::Status Committer::SyncDirectory() { return log()->SyncDirectory(); }
 
 bool Committer::NeedsSync() const {
   const std::shared_ptr<LogWriter> writer = log();

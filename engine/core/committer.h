@@ -91,6 +91,8 @@ class Committer {
   // Moves the active memtable to the immutable ones. REQUIRES: in front.
   absl::Status Rotate();
 
+  // See LogWriter; tables live in the log's directory. Any thread.
+  absl::Status SyncDirectory();
   // Syncs what was logged so far. Any thread.
   absl::Status SyncLog();
   bool NeedsSync() const;

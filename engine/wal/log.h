@@ -119,6 +119,11 @@ class LogWriter {
   // current segment is empty.
   virtual absl::StatusOr<uint64_t> Roll() = 0;
 
+  // Syncs the log's directory, for whoever else has made files in it. After
+  // that the next roll need not, which holds a writer up as long as the file
+  // system takes to write down all that it has open.
+  virtual absl::Status SyncDirectory() = 0;
+
   // Segments below `first_needed` are recycled or removed, except the current
   // one. Nobody may need them after a power loss: what names the oldest needed
   // segment must be durable before. Recycling overwrites in place, so a hard

@@ -102,10 +102,17 @@ void LogSegments::Started(uint64_t number, uint64_t bytes,
 }
 
 absl::Status LogSegments::SyncNames() {
-  uint64_t given;
   {
     absl::MutexLock lock(&mutex_);
     if (synced_names_ == given_names_) return absl::OkStatus();
+  }
+  return SyncDirectory();
+}
+
+absl::Status LogSegments::SyncDirectory() {
+  uint64_t given;
+  {
+    absl::MutexLock lock(&mutex_);
     given = given_names_;
   }
   NORI_RETURN_IF_ERROR(options_.file_system->SyncDirectory(options_.directory));

@@ -53,6 +53,8 @@ class LogSegments {
 
   // Makes the names of all files handed out so far durable.
   absl::Status SyncNames() ABSL_LOCKS_EXCLUDED(mutex_);
+  // The same, and the names of whatever else is in the directory.
+  absl::Status SyncDirectory() ABSL_LOCKS_EXCLUDED(mutex_);
 
   // See LogWriter.
   absl::Status Retire(uint64_t first_needed) ABSL_LOCKS_EXCLUDED(mutex_);

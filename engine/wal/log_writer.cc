@@ -33,6 +33,7 @@ class LogWriterImpl final : public LogWriter {
   absl::StatusOr<uint64_t> Roll() override ABSL_LOCKS_EXCLUDED(mutex_);
   absl::Status Retire(uint64_t first_needed) override
       ABSL_LOCKS_EXCLUDED(mutex_);
+  absl::Status SyncDirectory() override { return segments_.SyncDirectory(); }
   absl::Status PrepareSpare() override { return segments_.PrepareSpare(); }
   bool WantsSpare() const override { return segments_.WantsSpare(); }
 

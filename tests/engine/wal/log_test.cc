@@ -162,6 +162,20 @@ TEST_F(LogTest, RollOnAnEmptySegmentDoesNothing) {
   EXPECT_EQ(writer->FirstSegment(), 1u);
 }
 
+TEST_F(LogTest, RollWaitsForTheDirectoryOnlyIfNobodySyncedIt) {
+  auto writer = Create(Options());
+  ASSERT_TRUE(writer->Append({"a"}).ok());
+  ASSERT_TRUE(writer->Roll().ok());
+  ASSERT_TRUE(writer->SyncDirectory().ok());
+  const int before = fs_.DirectorySyncs();
+  ASSERT_TRUE(writer->Append({"b"}).ok());
+  ASSERT_TRUE(writer->Roll().ok());
+  EXPECT_EQ(fs_.DirectorySyncs(), before);
+  ASSERT_TRUE(writer->Append({"c"}).ok());
+  ASSERT_TRUE(writer->Roll().ok());
+  EXPECT_EQ(fs_.DirectorySyncs(), before + 1);
+}
+
 TEST_F(LogTest, SyncOfALaterPositionSyncsRolledSegments) {
   std::vector<TestRecord> written;
   auto writer = Create(Options());
