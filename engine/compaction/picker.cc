@@ -23,7 +23,7 @@ constexpr double kJobBytes = 64 << 10;
 // Space is given back from this part of the allowed excess on, so that the
 // limit holds while the jobs run, and before anything but adoptions from this
 // excess on: a merge needs room of its own below twice the live bytes.
-constexpr double kSpaceMargin = 0.7;
+constexpr double kSpaceMargin = 0.85;
 constexpr double kSpaceFirst = 0.6;
 // Less than this is not worth a job.
 constexpr double kMinReclaimed = 16 << 10;

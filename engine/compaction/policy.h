@@ -37,8 +37,9 @@ struct SlotView {
   double heat = 0;                                      // normalised, 0..1
   double read_rate = 0, write_rate = 0, scan_rate = 0;  // per second
   bool busy = false;                                    // a job has its lock
-  uint64_t arriving_bytes = 0;  // at each round of adoptions; 0: unknown
-  Costs costs;                  // engine-wide, as measured of late
+  double arriving_bytes = 0;  // with each flush, of late
+  double flush_rate = 0;      // flushes per second, of late
+  Costs costs;                // engine-wide, as measured of late
   // Of the entries above the oldest run, the part that hides an older entry, as
   // merges of late found it. 1: all, as with overwrites; 0: none, as with new
   // keys.
@@ -81,13 +82,14 @@ struct CompactionChoice {
 // `documented`: K = 1 + floor((1 - heat) * (K_max - 1)), as published.
 //
 // `cost`: the K with the least work per second,
-//   write rate * bytes per entry * merges per byte(K) * cost of merging a byte
+//   arriving bytes * flush rate * merges per byte(K) * cost of merging a byte
 //   + (reads * cost for a point read + scans * cost for a scan) * (K - 1)
 // where the costs are those of an extra run as measured (Costs; filters make
 // point reads cheap, scans never are), and merges per byte is MergesPerByte of
-// the slot's bytes over what arrives at once. A K below the runs that the slot
-// has must also earn back, within four half-lives of heat, the merge that it
-// asks for. A change must save a tenth.
+// the slot's bytes over what a flush brings. So K ends at K_max where there are
+// only writes, and at 1 where there are only reads. A K below the runs that the
+// slot has must also earn back, within four half-lives of heat, the merge that
+// it asks for. A change must save a tenth.
 //
 // `fixed1`, `fixed4`: 1 and 4 for every slot.
 class RunPolicy {

@@ -399,7 +399,7 @@ TEST(Space, PressureComesBeforeSpaceUnlessItIsFarBeyond) {
   SlotView over = Fat(1, 2, {1}, {1, 100});
   over.overlap = 0;
   over.read_rate = 1e6;
-  SlotView fat = Fat(2, 4, {}, {30, 40});
+  SlotView fat = Fat(2, 4, {}, {40, 40});
   EXPECT_STREQ(PickOne({over, fat})->reason, "space");
   EXPECT_EQ(PickOne({over, fat}, PressureZone::kOrange)->slot_id, 1u);
   SlotView worse = Fat(3, 4, {}, {400, 400, 400});

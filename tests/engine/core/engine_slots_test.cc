@@ -224,8 +224,8 @@ TEST_F(EngineSlots, SpaceStaysNearTheLiveBytesUnderOverwrites) {
     Fill(0, keys);
     NORI_ASSERT_OK(engine_->CompactRange({}));
     const uint64_t live = engine_->GetStats().table_bytes;
-    // Until a slot was merged as a whole, nobody knows that its keys come back.
-    constexpr int kRoundsToLearn = 60;
+    // It takes a few flushes to know that keys come back.
+    constexpr int kRoundsToLearn = 10;
     uint64_t highest = 0, transient = 0;
     for (int round = 0; round < 150; ++round) {
       for (int i = 0; i < 200; ++i) {
