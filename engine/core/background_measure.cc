@@ -177,6 +177,7 @@ std::vector<SlotView> Background::SlotViews(const ReadView& view) {
     slot.costs = costs;
     slot.arriving_bytes = view.heat()[i]->arriving_bytes();
     slot.flush_rate = flush_rate;
+    slot.skipped = view.heat()[i]->skipped();
     slot.read_rate = rates[i].reads;
     slot.write_rate = rates[i].writes;
     slot.scan_rate = rates[i].scans;

@@ -79,6 +79,12 @@ class SlotHeat {
   void AddMerge(uint64_t table_bytes) {
     merged_bytes_.fetch_add(table_bytes, std::memory_order_relaxed);
   }
+  // Scans stepped over so many deleted keys here.
+  void AddSkipped(uint64_t keys) {
+    skipped_.fetch_add(keys, std::memory_order_relaxed);
+  }
+  // A merge has removed what deleted keys it could: they count anew.
+  void ResetSkipped() { skipped_.store(0, std::memory_order_relaxed); }
   // Adds `share` (0..1) of another slot's totals, not its rates: what a slot
   // that comes out of a split or a join takes over, so that sums over slots
   // stay. Before others know of this object.
@@ -126,9 +132,11 @@ class SlotHeat {
   double arriving_bytes() const {
     return arriving_bytes_.load(std::memory_order_relaxed);
   }
+  // Since ResetSkipped.
+  uint64_t skipped() const { return skipped_.load(std::memory_order_relaxed); }
 
  private:
-  std::atomic<uint64_t> reads_{0}, writes_{0}, scans_{0};
+  std::atomic<uint64_t> reads_{0}, writes_{0}, scans_{0}, skipped_{0};
   std::atomic<uint64_t> user_bytes_{0}, flushed_bytes_{0}, merged_bytes_{0};
   std::atomic<double> arriving_bytes_{0};
   std::atomic<int> arrivals_{0};  // that the mean is of, up to where it forgets
