@@ -31,6 +31,7 @@
 #include "absl/status/statusor.h"
 #include "absl/time/time.h"
 #include "engine/iterators/iterator.h"
+#include "engine/manifest/version_edit.h"
 #include "engine/options.h"
 #include "engine/slots/version.h"
 
@@ -271,11 +272,29 @@ class Engine {
   virtual SnapshotRef GetSnapshot() = 0;
   virtual SequenceNumber LastSequence() const = 0;
 
+  // Gives a name to `snapshot`, one of this engine's, or (null) to the newest
+  // commit. On success the name stands for exactly that state until it is
+  // released, however often the engine is closed, killed or loses power;
+  // checkpoints carry it. Syncs the log and the host, and writes one edit.
+  // kInvalidArgument: empty or longer than kMaxSnapshotNameBytes;
+  // kAlreadyExists: the name is in use.
+  virtual absl::Status CreateNamedSnapshot(const std::string& name,
+                                           SnapshotRef snapshot) = 0;
+  // What only this name kept is given up, as soon as its readers are done.
+  // Durable on success. kNotFound names the missing one.
+  virtual absl::Status ReleaseNamedSnapshot(const std::string& name) = 0;
+  // For reading; it may outlive the name. kNotFound names the missing one.
+  virtual absl::StatusOr<SnapshotRef> NamedSnapshot(
+      const std::string& name) = 0;
+  // Oldest state first, those of one state by name.
+  virtual std::vector<SnapshotName> ListNamedSnapshots() = 0;
+
   virtual absl::StatusOr<std::unique_ptr<Transaction>> BeginTransaction(
       const TransactionOptions& options) = 0;
 
   // Highest mixed transaction number that was committed (and, after recovery,
-  // that the host confirmed). FlushedMixed: the highest that is in tables.
+  // that the host confirmed). FlushedMixed: the highest that the host must
+  // know, since it is in tables or below a named snapshot.
   virtual uint64_t LastMixed() const = 0;
   virtual uint64_t FlushedMixed() const = 0;
 

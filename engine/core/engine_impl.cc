@@ -98,6 +98,11 @@ SnapshotRef EngineImpl::GetSnapshot() {
   return std::make_shared<SnapshotImpl>(&snapshots_, sequence);
 }
 
+SnapshotRef EngineImpl::HoldSequence(SequenceNumber sequence) {
+  snapshots_.Acquire([sequence] { return sequence; });
+  return std::make_shared<SnapshotImpl>(&snapshots_, sequence);
+}
+
 absl::StatusOr<std::unique_ptr<Transaction>> EngineImpl::BeginTransaction(
     const TransactionOptions& options) {
   if (!writer_lock_.Acquire(options.lock_timeout)) {
