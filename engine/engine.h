@@ -302,8 +302,15 @@ class Engine {
   virtual absl::Status SyncLog() = 0;
   // Writes the memtables to tables and waits for it.
   virtual absl::Status Flush() = 0;
+  // Asked between the pieces of a long piece of work: an error ends it and is
+  // returned. Null: go on.
+  using GoOn = std::function<absl::Status()>;
   // Merges everything in `range` to one run per slot and waits for it.
-  virtual absl::Status CompactRange(const KeyRange& range) = 0;
+  virtual absl::Status CompactRange(const KeyRange& range,
+                                    const GoOn& go_on) = 0;
+  absl::Status CompactRange(const KeyRange& range) {
+    return CompactRange(range, nullptr);
+  }
   // Waits until no flush and no compaction is due.
   virtual absl::Status WaitForBackground() = 0;
   // kManual only: runs up to `max_steps` pieces of background work in the
@@ -326,7 +333,8 @@ class Engine {
       const std::string& directory) = 0;
 
   // Reads every byte on disk and checks checksums, order and references.
-  virtual absl::Status Verify() = 0;
+  virtual absl::Status Verify(const GoOn& go_on) = 0;
+  absl::Status Verify() { return Verify(nullptr); }
 
   // Estimated live entries and bytes in a range, from indexes alone.
   struct RangeEstimate {

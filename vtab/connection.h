@@ -48,6 +48,12 @@ class Connection {
   absl::StatusOr<std::string> PragmaText(const std::string& schema,
                                          const std::string& name);
 
+  // The names of all schemas, in the order in which SQLite looks for a table:
+  // temp, main, then the attached ones.
+  absl::StatusOr<std::vector<std::string>> Schemas();
+  // Whether sqlite3_interrupt was called while the present statements run.
+  bool IsInterrupted();
+
   // Makes SQLite tell the private table nori_guard when the current transaction
   // ends or is rolled back to a savepoint; the table is made if it is not
   // there. At once and without effect if it was already asked in this

@@ -43,6 +43,7 @@ void Cursor::Close() {
   iterator_.reset();
   pinned_.Set({}, nullptr, nullptr);
   view_.reset();
+  as_of_.reset();
   ranges_.clear();
   if (point_key_.capacity() > kKeptKeyBytes) std::string().swap(point_key_);
   eof_ = true;
@@ -58,25 +59,44 @@ absl::Status Cursor::Open() {
   return absl::OkStatus();
 }
 
+Transaction* Cursor::transaction() const {
+  return as_of_ != nullptr ? nullptr : table_->database->transaction();
+}
+
+absl::StatusOr<bool> Cursor::BindSnapshot(const Plan& plan,
+                                          sqlite3_value* name) {
+  const Value value = ValueOfSqlite(name);
+  if (value.type == ValueType::kNull) return plan.null_is_now;
+  // SQLite has given it the column's affinity, but not to a blob.
+  if (value.type != ValueType::kText) return false;
+  as_of_name_ = value.bytes;
+  absl::StatusOr<SnapshotRef> snapshot =
+      table_->database->engine()->NamedSnapshot(as_of_name_);
+  if (!snapshot.ok()) {
+    return SqliteError(SQLITE_ERROR, std::string(snapshot.status().message()));
+  }
+  as_of_ = *std::move(snapshot);
+  return true;
+}
+
 absl::Status Cursor::LookUp() {
-  Database& database = *table_->database;
   absl::StatusOr<bool> found =
-      database.transaction() != nullptr
-          ? database.transaction()->Get(point_key_, &pinned_)
-          : database.engine()->Get({.snapshot = view_}, point_key_, &pinned_);
+      transaction() != nullptr
+          ? transaction()->Get(point_key_, &pinned_)
+          : table_->database->engine()->Get({.snapshot = snapshot()},
+                                            point_key_, &pinned_);
   NORI_RETURN_IF_ERROR(found.status());
   eof_ = !*found;
   return absl::OkStatus();
 }
 
 absl::Status Cursor::Scan() {
-  Database& database = *table_->database;
   IterateOptions options;
-  options.snapshot = view_;
+  options.snapshot = snapshot();
   options.bounds = ranges_[range_];
-  iterator_ = database.transaction() != nullptr
-                  ? database.transaction()->NewIterator(options)
-                  : database.engine()->NewIterator(options);
+  iterator_ = transaction() != nullptr
+                  ? transaction()->NewIterator(options)
+                  : table_->database->engine()->NewIterator(options);
   if (reverse_) {
     iterator_->SeekToLast();
   } else {
@@ -91,6 +111,13 @@ absl::Status Cursor::Filter(int plan_number, sqlite3_value** argv) {
   row_parsed_ = false;
   eof_ = true;
   reverse_ = plan.reverse;
+  as_of_.reset();
+  if (table_->truncating) return table_->Truncate();
+  if (plan.as_of) {
+    NORI_ASSIGN_OR_RETURN(const bool possible, BindSnapshot(plan, argv[0]));
+    if (!possible) return absl::OkStatus();
+    ++argv;
+  }
   const BoundKind kind = BindPoint(table_->layout, plan, argv, &point_key_);
   point_ = kind == BoundKind::kPoint;
   if (kind == BoundKind::kEmpty) return absl::OkStatus();
@@ -145,8 +172,14 @@ absl::Status Cursor::ParseRow() {
 }
 
 absl::Status Cursor::Column(sqlite3_context* context, int column) {
+  const TableSchema& schema = table_->layout.schema;
+  if (column == schema.snapshot_column()) {
+    if (as_of_ != nullptr) ResultOfValue(context, Value::Text(as_of_name_));
+    return absl::OkStatus();
+  }
   NORI_RETURN_IF_ERROR(ParseRow());
-  if (column == static_cast<int>(table_->layout.schema.columns.size())) {
+  if (column == schema.key_column()) {
+    table_->row_of_snapshot = as_of_ != nullptr;
     ResultOfValue(context, Value::Blob(row_.key()));
     return absl::OkStatus();
   }
@@ -160,6 +193,7 @@ absl::Status Cursor::Column(sqlite3_context* context, int column) {
 }
 
 absl::Status Cursor::Rowid(sqlite3_int64* rowid) {
+  table_->row_of_snapshot = as_of_ != nullptr;
   NORI_RETURN_IF_ERROR(ParseRow());
   NORI_ASSIGN_OR_RETURN(const int64_t value, row_.Rowid());
   *rowid = value;

@@ -86,6 +86,12 @@ class Database : public std::enable_shared_from_this<Database> {
   // The host's transaction, read-only or not, is over.
   void EndReadTransaction();
 
+  // Gives what a SELECT that starts now would read a name that lasts. Not
+  // inside a transaction that has written to nori tables: what it wrote has no
+  // place in the order of commits yet.
+  absl::Status NameSnapshot(const std::string& name);
+  absl::Status ReleaseSnapshot(const std::string& name);
+
   // The highest rowid of a table, as the transaction sees it, if known.
   // In a write transaction only.
   std::optional<int64_t> MaxRowid(uint64_t table_id) const;
@@ -111,6 +117,8 @@ class Database : public std::enable_shared_from_this<Database> {
                          const absl::Status& reason);
   absl::Status CheckOptions(
       const std::map<std::string, std::string>& options) const;
+  // As SQLite would for a write: the file or the connection may be read-only.
+  absl::Status CheckMayWrite();
   absl::StatusOr<SnapshotRef> TakeSnapshot(bool in_transaction);
   // The last mixed transaction in the host's view that is being read.
   absl::StatusOr<uint64_t> HostMixed();

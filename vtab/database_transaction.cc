@@ -282,6 +282,36 @@ void Database::EndReadTransaction() {
   view_scope_ = ViewScope::kNone;
 }
 
+absl::Status Database::CheckMayWrite() {
+  NORI_ASSIGN_OR_RETURN(const int64_t query_only,
+                        connection_->PragmaInteger(schema_, "query_only"));
+  if (query_only == 0 &&
+      sqlite3_db_readonly(connection_->db(), schema_.c_str()) == 0) {
+    return absl::OkStatus();
+  }
+  return SqliteError(SQLITE_READONLY, "attempt to write a readonly database");
+}
+
+absl::Status Database::NameSnapshot(const std::string& name) {
+  NORI_RETURN_IF_ERROR(CheckMayWrite());
+  NORI_ASSIGN_OR_RETURN(SnapshotRef view, AcquireView());
+  ReleaseView();
+  if (view == nullptr) {
+    return SqliteError(SQLITE_ERROR,
+                       "cannot take a snapshot within a transaction that has "
+                       "written to nori tables");
+  }
+  return engine()->CreateNamedSnapshot(name, std::move(view));
+}
+
+absl::Status Database::ReleaseSnapshot(const std::string& name) {
+  NORI_RETURN_IF_ERROR(CheckMayWrite());
+  const absl::Status released = engine()->ReleaseNamedSnapshot(name);
+  // Not a file that is missing.
+  if (!absl::IsNotFound(released)) return released;
+  return SqliteError(SQLITE_ERROR, std::string(released.message()));
+}
+
 std::optional<int64_t> Database::MaxRowid(uint64_t table_id) const {
   const auto found = max_rowids_.find(table_id);
   return found == max_rowids_.end() ? shared_->MaxRowid(table_id)

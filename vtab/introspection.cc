@@ -166,6 +166,15 @@ absl::StatusOr<Rows> ShowEvents(Database& database) {
   return rows;
 }
 
+absl::StatusOr<Rows> ShowSnapshots(Database& database) {
+  Rows rows;
+  for (SnapshotName& snapshot : database.engine()->ListNamedSnapshots()) {
+    rows.push_back({std::move(snapshot.name), Number(snapshot.sequence),
+                    Number(snapshot.wall_micros)});
+  }
+  return rows;
+}
+
 absl::StatusOr<Rows> ShowOptions(Database& database) {
   const Options& options = database.engine()->options();
   Rows rows;
@@ -207,6 +216,8 @@ constexpr View kViews[] = {
      "TEXT",
      9, ShowEvents},
     {"nori_options", "name TEXT, value TEXT, help TEXT", 3, ShowOptions},
+    {"nori_snapshots", "name TEXT, sequence INTEGER, wall_micros INTEGER", 3,
+     ShowSnapshots},
 };
 
 struct ViewModule {

@@ -78,6 +78,8 @@ absl::StatusOr<std::unique_ptr<VirtualTable>> Declare(sqlite3* db, void* aux,
   const int rc = sqlite3_declare_vtab(db, schema.DeclarationSql().c_str());
   NORI_RETURN_IF_ERROR(StatusOfSqlite(db, rc, "declaring the table"));
   sqlite3_vtab_config(db, SQLITE_VTAB_CONSTRAINT_SUPPORT, 1);
+  // Rows like others: triggers and views may use them, whoever wrote those.
+  sqlite3_vtab_config(db, SQLITE_VTAB_INNOCUOUS);
   return std::make_unique<VirtualTable>(connection->GetDatabase(argv[1]),
                                         std::move(schema), argv[2]);
 }

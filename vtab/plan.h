@@ -5,8 +5,9 @@
 
 namespace nori {
 
-// Travels in idxNum. The arguments of xFilter come in this order: one for each
-// equality, then the lower bound, then the upper.
+// Travels in idxNum. The arguments of xFilter come in this order: the name of
+// the snapshot, if the plan reads one; the others, which are BindRanges' and
+// BindPoint's: one for each equality, then the lower bound, then the upper.
 struct Plan {
   int equalities = 0;  // leading key columns
   bool has_lower = false, lower_strict = false;
@@ -18,6 +19,11 @@ struct Plan {
   // Some argument for a column without numeric affinity may come from a column
   // of another affinity, and then SQLite compares converted values.
   bool mixed_affinities = false;
+
+  // Reads as of a snapshot. NULL for its name gives no row or, if
+  // `null_is_now`, the present ones.
+  bool as_of = false;
+  bool null_is_now = false;
 
   int Encode() const;
   static Plan Decode(int number);

@@ -22,6 +22,8 @@ constexpr int kUpperStrict = 1 << 15;
 constexpr int kReverse = 1 << 16;
 constexpr int kReliesOnEqualities = 1 << 17;
 constexpr int kMixedAffinities = 1 << 18;
+constexpr int kAsOf = 1 << 19;
+constexpr int kNullIsNow = 1 << 20;
 
 // The constraints usable for one key column, as indexes into aConstraint.
 struct ColumnConstraints {
@@ -37,6 +39,7 @@ class Planner {
         constraints_(table->key_columns()) {}
 
   int Run() {
+    if (!ChooseSnapshot()) return SQLITE_CONSTRAINT;
     for (int i = 0; i < info_->nConstraint; ++i) Collect(i);
     Choose();
     ConsumeOrder();
@@ -51,6 +54,28 @@ class Planner {
   }
 
  private:
+  // Makes a condition on the hidden column the first argument. False if this
+  // plan would have to read without knowing the snapshot.
+  bool ChooseSnapshot() {
+    for (int i = 0; i < info_->nConstraint; ++i) {
+      const auto& constraint = info_->aConstraint[i];
+      const bool is = constraint.op == SQLITE_INDEX_CONSTRAINT_IS;
+      if (constraint.iColumn != schema_.snapshot_column() ||
+          (!is && constraint.op != SQLITE_INDEX_CONSTRAINT_EQ)) {
+        continue;
+      }
+      if (!constraint.usable) return false;
+      // SQLite compares a second one with the name of the first.
+      if (plan_.as_of) continue;
+      plan_.as_of = true;
+      plan_.null_is_now = is;
+      info_->aConstraintUsage[i].argvIndex = ++arguments_;
+      info_->aConstraintUsage[i].omit = !is;
+      description_ = absl::StrCat(kSnapshotColumnName, "=?");
+    }
+    return true;
+  }
+
   // The key position of a column of the declared table; -1 if it has none.
   int KeyPosition(int column) const {
     if (table_->has_rowid()) {
@@ -264,7 +289,8 @@ int Plan::Encode() const {
          (lower_strict ? kLowerStrict : 0) | (has_upper ? kHasUpper : 0) |
          (upper_strict ? kUpperStrict : 0) | (reverse ? kReverse : 0) |
          (relies_on_equalities ? kReliesOnEqualities : 0) |
-         (mixed_affinities ? kMixedAffinities : 0);
+         (mixed_affinities ? kMixedAffinities : 0) | (as_of ? kAsOf : 0) |
+         (null_is_now ? kNullIsNow : 0);
 }
 
 Plan Plan::Decode(int number) {
@@ -277,6 +303,8 @@ Plan Plan::Decode(int number) {
   plan.reverse = (number & kReverse) != 0;
   plan.relies_on_equalities = (number & kReliesOnEqualities) != 0;
   plan.mixed_affinities = (number & kMixedAffinities) != 0;
+  plan.as_of = (number & kAsOf) != 0;
+  plan.null_is_now = (number & kNullIsNow) != 0;
   return plan;
 }
 

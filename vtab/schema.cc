@@ -115,6 +115,7 @@ std::string TableSchema::DeclarationSql() const {
       sql.append(Concat({" COLLATE ", CollationName(column.collation)}));
     }
   }
+  sql.append(Concat({", ", kSnapshotColumnName, " TEXT HIDDEN"}));
   if (identity == RowIdentity::kKey) {
     sql.append(Concat({", ", kKeyColumnName,
                        " BLOB HIDDEN PRIMARY KEY NOT NULL) WITHOUT ROWID"}));

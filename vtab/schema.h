@@ -61,6 +61,12 @@ struct TableSchema {
   // Index of the column called `name`, ASCII case-insensitively; -1 if none.
   int FindColumn(std::string_view name) const;
 
+  // Index of the first hidden column, kSnapshotColumnName: in a condition it
+  // says which snapshot to read.
+  int snapshot_column() const { return static_cast<int>(columns.size()); }
+  // Index of the second one, kKeyColumnName; only kKey tables have it.
+  int key_column() const { return snapshot_column() + 1; }
+
   // The text for sqlite3_declare_vtab. kKey tables get a hidden BLOB column
   // (named by kKeyColumnName) last, the one-column key of a WITHOUT ROWID
   // declaration. PRIMARY KEY and UNIQUE appear nowhere else in it.
@@ -68,9 +74,10 @@ struct TableSchema {
 };
 
 inline constexpr char kKeyColumnName[] = "nori_key";
+inline constexpr char kSnapshotColumnName[] = "nori_snapshot";
 
-// Most columns a table can have: SQLite's default limit, less the hidden key.
-inline constexpr size_t kMaxColumns = 1999;
+// Most columns a table can have: SQLite's default limit, less the hidden ones.
+inline constexpr size_t kMaxColumns = 1998;
 
 // Parses the module arguments (argv[3..]), each the text between two top-level
 // commas. Accepts column definitions and then table constraints as CREATE TABLE
@@ -84,7 +91,7 @@ inline constexpr size_t kMaxColumns = 1999;
 // kUnimplemented for what it takes and this does not (UNIQUE, CHECK, DEFAULT,
 // REFERENCES, FOREIGN KEY, GENERATED, AUTOINCREMENT, INDEX, STRICT, conflict
 // clauses other than ABORT, collations other than the built-in ones, a column
-// called nori_key, a type that holds the word HIDDEN).
+// called nori_key or nori_snapshot, a type that holds the word HIDDEN).
 absl::StatusOr<TableSchema> ParseSchema(
     const std::vector<std::string>& arguments);
 

@@ -196,7 +196,8 @@ class SchemaParser {
     if (schema_.FindColumn(column.name) >= 0) {
       return Invalid(Concat({"duplicate column name: ", column.name}));
     }
-    if (EqualsIgnoreCase(column.name, kKeyColumnName)) {
+    if (EqualsIgnoreCase(column.name, kKeyColumnName) ||
+        EqualsIgnoreCase(column.name, kSnapshotColumnName)) {
       return Unsupported(
           Concat({"the column name ", column.name, " is reserved"}));
     }

@@ -114,7 +114,7 @@ class RowChange {
 
   // The hidden column is made by the module; a statement cannot choose it.
   absl::Status CheckHiddenKey() const {
-    sqlite3_value* const given = argv_[2 + columns_];
+    sqlite3_value* const given = argv_[2 + layout_.schema.key_column()];
     if (sqlite3_value_nochange(given) ||
         sqlite3_value_type(given) == SQLITE_NULL) {
       return absl::OkStatus();
@@ -299,6 +299,24 @@ absl::Status DeleteRow(VirtualTable* table, sqlite3_value* argument,
   return transaction->Delete(key);
 }
 
+// Snapshots are read only: rows that were read from one, and values for the
+// column that names it, are refused.
+absl::Status CheckIsPresent(const VirtualTable& table, int argc,
+                            sqlite3_value** argv) {
+  const bool changes_old = sqlite3_value_type(argv[0]) != SQLITE_NULL;
+  const bool names_one =
+      argc > 1 &&
+      sqlite3_value_type(argv[2 + table.layout.schema.snapshot_column()]) !=
+          SQLITE_NULL;
+  if (!names_one && !(changes_old && table.row_of_snapshot)) {
+    return absl::OkStatus();
+  }
+  return SqliteError(
+      SQLITE_READONLY,
+      absl::StrCat("a snapshot cannot be changed; ", kSnapshotColumnName,
+                   " may only be asked for"));
+}
+
 // Constraint failures are worded as SQLite words its own.
 int ReportUpdate(VirtualTable* table, const absl::Status& status) {
   const int code = SqliteCodeOfStatus(status);
@@ -311,6 +329,18 @@ int ReportUpdate(VirtualTable* table, const absl::Status& status) {
 
 }  // namespace
 
+absl::Status VirtualTable::Truncate() {
+  truncating = false;
+  NORI_ASSIGN_OR_RETURN(Transaction* const transaction,
+                        database->WriteTransaction());
+  std::string end;
+  EncodeIndexPrefix(id, std::numeric_limits<uint32_t>::max(), &end);
+  NORI_RETURN_IF_ERROR(
+      transaction->DeleteRange(layout.prefix, PrefixSuccessor(end)));
+  database->SetMaxRowid(id, std::nullopt);
+  return absl::OkStatus();
+}
+
 int Update(sqlite3_vtab* base, int argc, sqlite3_value** argv,
            sqlite3_int64* rowid) noexcept {
   return Guarded([&] {
@@ -319,7 +349,8 @@ int Update(sqlite3_vtab* base, int argc, sqlite3_value** argv,
     if (argc > 1 && !table->has_rowid()) {
       *rowid = sqlite3_last_insert_rowid(table->database->connection()->db());
     }
-    absl::Status status = table->EnsureOpen();
+    absl::Status status = CheckIsPresent(*table, argc, argv);
+    if (status.ok()) status = table->EnsureOpen();
     if (!status.ok()) return ReportStatus(table, status);
     absl::StatusOr<Transaction*> transaction =
         table->database->WriteTransaction();

@@ -43,6 +43,9 @@ struct VirtualTable : sqlite3_vtab {
   // Estimated rows, refreshed when the engine has grown much since the last.
   uint64_t EstimatedRows();
 
+  // Removes all rows in the open write transaction.
+  absl::Status Truncate();
+
   // An open cursor, one that was closed before if there is one: it brings its
   // buffers, so that a lookup allocates little.
   absl::StatusOr<Cursor*> OpenCursor();
@@ -52,6 +55,12 @@ struct VirtualTable : sqlite3_vtab {
   std::string name;
   uint64_t id = 0;  // 0: not yet looked up
   RowLayout layout;
+  // Whether the last rowid or key that SQLite was given came from a cursor that
+  // reads a snapshot: what a DELETE or UPDATE is told to change is the row that
+  // was read last before it.
+  bool row_of_snapshot = false;
+  // The next scan, which is that of a DELETE, removes all rows and finds none.
+  bool truncating = false;
 
  private:
   std::vector<std::unique_ptr<Cursor>> spare_cursors_;
@@ -78,6 +87,12 @@ class Cursor : public sqlite3_vtab_cursor {
   absl::Status Rowid(sqlite3_int64* rowid);
 
  private:
+  // Takes the snapshot that `name` names; false if no row can match.
+  absl::StatusOr<bool> BindSnapshot(const Plan& plan, sqlite3_value* name);
+  // What to read: the transaction or, if there is none or it is not meant, null
+  // and the engine as of snapshot().
+  Transaction* transaction() const;
+  const SnapshotRef& snapshot() const { return as_of_ ? as_of_ : view_; }
   // Reads the row whose key is point_key_.
   absl::Status LookUp();
   // Starts at the near end of range `range_`.
@@ -93,6 +108,8 @@ class Cursor : public sqlite3_vtab_cursor {
   bool row_parsed_ = false;
   bool point_ = false;  // a lookup of point_key_; else a scan of ranges_
   SnapshotRef view_;
+  SnapshotRef as_of_;  // of a scan of a named snapshot
+  std::string as_of_name_;
   std::string point_key_;
   KeyRanges ranges_;
   size_t range_ = 0;  // of ranges_, the one that iterator_ walks

@@ -248,10 +248,11 @@ absl::Status EngineImpl::WriteCopyManifest(const ReadView& view,
   return absl::OkStatus();
 }
 
-absl::Status EngineImpl::Verify() {
+absl::Status EngineImpl::Verify(const GoOn& go_on) {
   const ReadViewRef view = state_.view();
   NORI_RETURN_IF_ERROR(view->version()->Check());
   for (const TableRef& table : view->version()->Tables()) {
+    if (go_on != nullptr) NORI_RETURN_IF_ERROR(go_on());
     NORI_RETURN_IF_ERROR(table->reader->Verify());
   }
   for (const MemLayer& layer : view->layers()) {

@@ -146,9 +146,10 @@ void EngineImpl::DropRange(const KeyRange& range) {
   if (place.status().ok()) committer_.Rotate().IgnoreError();
 }
 
-absl::Status EngineImpl::CompactRange(const KeyRange& range) {
+absl::Status EngineImpl::CompactRange(const KeyRange& range,
+                                      const GoOn& go_on) {
   NORI_RETURN_IF_ERROR(Flush());
-  return background_.CompactRange(range);
+  return background_.CompactRange(range, go_on);
 }
 
 absl::StatusOr<int> EngineImpl::RunBackgroundWork(int max_steps) {

@@ -64,7 +64,8 @@ class EngineImpl final : public Engine {
 
   absl::Status SyncLog() override { return committer_.SyncLog(); }
   absl::Status Flush() override;
-  absl::Status CompactRange(const KeyRange& range) override;
+  using Engine::CompactRange;
+  absl::Status CompactRange(const KeyRange& range, const GoOn& go_on) override;
   absl::Status WaitForBackground() override { return background_.WaitIdle(); }
   absl::StatusOr<int> RunBackgroundWork(int max_steps) override;
   absl::Status AddGuards(const KeyRange& range) override {
@@ -73,7 +74,8 @@ class EngineImpl final : public Engine {
   void DropRange(const KeyRange& range) override;
   absl::StatusOr<CheckpointResult> Checkpoint(
       const std::string& directory) override;
-  absl::Status Verify() override;
+  using Engine::Verify;
+  absl::Status Verify(const GoOn& go_on) override;
   RangeEstimate Estimate(const KeyRange& range) override;
 
   EngineStats GetStats() override;

@@ -293,6 +293,7 @@ const std::pair<const char*, const char*> kUnsupported[] = {
     {"a, strict", "STRICT"},
     {"a, nori_key", "nori_key is reserved"},
     {"\"NORI_KEY\"", "NORI_KEY is reserved"},
+    {"a, Nori_Snapshot TEXT", "Nori_Snapshot is reserved"},
     {"a hidden", "HIDDEN"},
     {"a INT HIDDEN", "HIDDEN"},
     {"a 'x hidden y'", "HIDDEN"},
