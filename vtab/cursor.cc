@@ -3,6 +3,7 @@
 #include "engine/format/status_macros.h"
 #include "vtab/error_map.h"
 #include "vtab/key_codec.h"
+#include "vtab/sqlite_value.h"
 #include "vtab/virtual_table.h"
 
 namespace nori {

@@ -16,6 +16,7 @@
 #include "vtab/key_codec.h"
 #include "vtab/metric_samples.h"
 #include "vtab/row.h"
+#include "vtab/sqlite_value.h"
 #include "vtab/virtual_table.h"
 
 namespace nori {

@@ -11,6 +11,7 @@
 #include "vtab/error_map.h"
 #include "vtab/key_codec.h"
 #include "vtab/module_callbacks.h"
+#include "vtab/text.h"
 #include "vtab/virtual_table.h"
 
 namespace nori {
@@ -28,9 +29,7 @@ VirtualTable::~VirtualTable() { database->TableDisconnected(this); }
 
 void VirtualTable::SetId(uint64_t table_id) {
   id = table_id;
-  layout.prefix.clear();
-  EncodeIndexPrefix(id, /*index_id=*/0, &layout.prefix);
-  layout.prefix_end = PrefixSuccessor(layout.prefix);
+  layout.SetTableId(id);
 }
 
 absl::Status VirtualTable::EnsureOpen() {
@@ -75,6 +74,13 @@ absl::StatusOr<std::unique_ptr<VirtualTable>> Declare(sqlite3* db, void* aux,
   auto* connection = static_cast<Connection*>(aux);
   const std::vector<std::string> arguments(argv + 3, argv + argc);
   NORI_ASSIGN_OR_RETURN(TableSchema schema, ParseSchema(arguments));
+  // Until xUpdate keeps them.
+  for (const IndexSchema& index : schema.indexes) {
+    const auto first = static_cast<size_t>(index.columns[0].column);
+    return absl::UnimplementedError(
+        Concat({"nori: column ", schema.columns[first].name, ": ",
+                index.unique ? "UNIQUE" : "INDEX", " is not supported"}));
+  }
   const int rc = sqlite3_declare_vtab(db, schema.DeclarationSql().c_str());
   NORI_RETURN_IF_ERROR(StatusOfSqlite(db, rc, "declaring the table"));
   sqlite3_vtab_config(db, SQLITE_VTAB_CONSTRAINT_SUPPORT, 1);

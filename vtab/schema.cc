@@ -97,6 +97,13 @@ int TableSchema::FindColumn(std::string_view name) const {
   return -1;
 }
 
+const IndexSchema* TableSchema::FindIndex(std::string_view name) const {
+  for (const IndexSchema& index : indexes) {
+    if (EqualsIgnoreCase(index.name, name)) return &index;
+  }
+  return nullptr;
+}
+
 std::string TableSchema::DeclarationSql() const {
   std::string sql = "CREATE TABLE x(";
   for (size_t i = 0; i < columns.size(); ++i) {

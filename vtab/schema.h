@@ -51,12 +51,31 @@ enum class RowIdentity : uint8_t {
   kKey,         // any other key: WITHOUT ROWID, key columns below
 };
 
+// A secondary index.
+struct IndexSchema {
+  // The index id of its engine keys, from 1. Never used again in the table.
+  uint32_t id = 0;
+  std::string name;  // unquoted; unique in the table
+  bool unique = false;
+  std::vector<KeyColumn> columns;  // as written: one may come twice
+};
+
 struct TableSchema {
   std::vector<Column> columns;
   RowIdentity identity = RowIdentity::kAutoRowid;
   int rowid_column = -1;       // kRowidAlias only
   std::vector<KeyColumn> key;  // kKey: the primary key, in order
+  // In the order of their making, which is that of their ids; a unique index
+  // that repeats the key or an older unique index is left out, as in SQLite.
+  std::vector<IndexSchema> indexes;
+  // kKey: how many of the indexes of the definition were made before the key.
+  // SQLite checks unique indexes, this key among them, from the last made to
+  // the first.
+  size_t indexes_before_key = 0;
   std::map<std::string, std::string> options;  // name=value, names lower-case
+
+  // The index called `name`, ASCII case-insensitively; null if none.
+  const IndexSchema* FindIndex(std::string_view name) const;
 
   // Index of the column called `name`, ASCII case-insensitively; -1 if none.
   int FindColumn(std::string_view name) const;
@@ -79,10 +98,15 @@ inline constexpr size_t kMaxColumns = 1999;
 // for or not. An option's value is kept unquoted if it is one quoted token,
 // else as written; which options exist is the caller's to check.
 //
+// Indexes stand among the table constraints: UNIQUE(...), INDEX [name](...),
+// UNIQUE INDEX [name](...), each with COLLATE and ASC or DESC per column. A
+// UNIQUE constraint's name is that of its index. Indexes without a name are
+// called nori_autoindex_<id>.
+//
 // Errors name the column, clause or option, worded as SQLite's where it has a
 // wording: kInvalidArgument for what SQLite itself refuses in CREATE TABLE,
-// kUnimplemented for what it takes and this does not (UNIQUE, CHECK, DEFAULT,
-// REFERENCES, FOREIGN KEY, GENERATED, AUTOINCREMENT, INDEX, STRICT, conflict
+// kUnimplemented for what it takes and this does not (CHECK, DEFAULT,
+// REFERENCES, FOREIGN KEY, GENERATED, AUTOINCREMENT, STRICT, conflict
 // clauses other than ABORT, collations other than the built-in ones, a column
 // called nori_key, a type that holds the word HIDDEN).
 absl::StatusOr<TableSchema> ParseSchema(
