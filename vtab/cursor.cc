@@ -151,6 +151,10 @@ absl::Status Cursor::Column(sqlite3_context* context, int column) {
     ResultOfValue(context, Value::Blob(row_.key()));
     return absl::OkStatus();
   }
+  // An UPDATE has to read the old row's index entries anyway.
+  if (!table_->layout.indexes.empty() && sqlite3_vtab_nochange(context)) {
+    return absl::OkStatus();
+  }
   Value value;
   NORI_RETURN_IF_ERROR(row_.Column(column, &value));
   if (value.bytes.size() >= kCarriedBytes && sqlite3_vtab_nochange(context)) {
