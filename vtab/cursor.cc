@@ -3,6 +3,7 @@
 #include "engine/format/status_macros.h"
 #include "vtab/error_map.h"
 #include "vtab/key_codec.h"
+#include "vtab/sqlite_value.h"
 #include "vtab/virtual_table.h"
 
 namespace nori {
@@ -181,6 +182,10 @@ absl::Status Cursor::Column(sqlite3_context* context, int column) {
   if (column == schema.key_column()) {
     table_->row_of_snapshot = as_of_ != nullptr;
     ResultOfValue(context, Value::Blob(row_.key()));
+    return absl::OkStatus();
+  }
+  // An UPDATE has to read the old row's index entries anyway.
+  if (!table_->layout.indexes.empty() && sqlite3_vtab_nochange(context)) {
     return absl::OkStatus();
   }
   Value value;

@@ -1,6 +1,5 @@
 #include "vtab/function_target.h"
 
-#include <algorithm>
 #include <utility>
 #include <vector>
 
@@ -103,28 +102,14 @@ absl::StatusOr<FunctionTarget> FindTarget(Connection* connection,
 }
 
 absl::StatusOr<VirtualTable*> ConnectTable(const FunctionTarget& target) {
-  Database& database = *target.database;
-  sqlite3* const db = database.connection()->db();
-  // SQLite connects tables when statements that use them are compiled.
-  char* sql = sqlite3_mprintf("SELECT 1 FROM \"%w\".\"%w\"",
-                              database.schema().c_str(), target.table.c_str());
-  if (sql == nullptr) return SqliteError(SQLITE_NOMEM, "out of memory");
-  sqlite3_stmt* statement = nullptr;
-  const int rc = sqlite3_prepare_v2(db, sql, -1, &statement, nullptr);
-  sqlite3_free(sql);
-  absl::Status status = StatusOfSqlite(db, rc, target.table.c_str());
-  sqlite3_finalize(statement);
-  NORI_RETURN_IF_ERROR(status);
-  const auto table = std::find_if(
-      database.tables.begin(), database.tables.end(), [&](VirtualTable* known) {
-        return EqualsIgnoreCase(known->name, target.table);
-      });
-  if (table == database.tables.end()) {
+  NORI_ASSIGN_OR_RETURN(VirtualTable* const table,
+                        target.database->ConnectTable(target.table));
+  if (table == nullptr) {
     return SqliteError(SQLITE_ERROR,
                        absl::StrCat(target.table, " is not a nori table"));
   }
-  NORI_RETURN_IF_ERROR((*table)->EnsureOpen());
-  return *table;
+  NORI_RETURN_IF_ERROR(table->EnsureOpen());
+  return table;
 }
 
 }  // namespace nori

@@ -1,6 +1,5 @@
 // The SQL functions.
 
-#include <limits>
 #include <set>
 #include <string>
 #include <utility>
@@ -15,6 +14,8 @@
 #include "vtab/key_codec.h"
 #include "vtab/metric_samples.h"
 #include "vtab/row_check.h"
+#include "vtab/sqlite_value.h"
+#include "vtab/table_check.h"
 #include "vtab/version.h"
 #include "vtab/virtual_table.h"
 
@@ -104,10 +105,8 @@ absl::Status Flush(const Call& call) {
 // All keys of a table, those of its indexes too.
 KeyRange RangeOfTable(const VirtualTable& table) {
   KeyRange range;
-  EncodeIndexPrefix(table.id, /*index_id=*/0, &range.begin);
-  range.end.clear();
-  EncodeIndexPrefix(table.id, std::numeric_limits<uint32_t>::max(), &range.end);
-  range.end = PrefixSuccessor(range.end);
+  EncodeTablePrefix(table.id, &range.begin);
+  range.end = PrefixSuccessor(range.begin);
   return range;
 }
 
@@ -188,17 +187,33 @@ absl::StatusOr<std::string> UnknownTables(Database& database,
   return unknown;
 }
 
+// Rows against index entries, of every table.
+absl::Status VerifyIndexes(Database& database, const Engine::GoOn& go_on) {
+  NORI_ASSIGN_OR_RETURN(const auto tables, database.state_table().ListTables());
+  for (const auto& [id, name] : tables) {
+    NORI_RETURN_IF_ERROR(go_on());
+    NORI_ASSIGN_OR_RETURN(VirtualTable* const table,
+                          database.ConnectTable(name));
+    if (table != nullptr) NORI_RETURN_IF_ERROR(CheckIndexes(table));
+  }
+  return absl::OkStatus();
+}
+
+absl::Status VerifyTable(const Call& call, const FunctionTarget& target) {
+  NORI_ASSIGN_OR_RETURN(VirtualTable* const table, ConnectTable(target));
+  NORI_RETURN_IF_ERROR(CheckRows(table, call.GoOn()));
+  NORI_RETURN_IF_ERROR(CheckIndexes(table));
+  call.Return("ok");
+  return absl::OkStatus();
+}
+
 absl::Status Verify(const Call& call) {
   NORI_ASSIGN_OR_RETURN(const FunctionTarget target,
                         call.Target(0, TargetKind::kEither));
-  if (!target.table.empty()) {
-    NORI_ASSIGN_OR_RETURN(VirtualTable* const table, ConnectTable(target));
-    NORI_RETURN_IF_ERROR(CheckRows(table, call.GoOn()));
-    call.Return("ok");
-    return absl::OkStatus();
-  }
+  if (!target.table.empty()) return VerifyTable(call, target);
   Database& database = *target.database;
   NORI_RETURN_IF_ERROR(database.engine()->Verify(call.GoOn()));
+  NORI_RETURN_IF_ERROR(VerifyIndexes(database, call.GoOn()));
   NORI_ASSIGN_OR_RETURN(const std::string unknown,
                         UnknownTables(database, call.GoOn()));
   call.Return(

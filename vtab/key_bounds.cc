@@ -7,6 +7,7 @@
 #include <utility>
 
 #include "vtab/key_codec.h"
+#include "vtab/sqlite_value.h"
 
 namespace nori {
 namespace {

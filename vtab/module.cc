@@ -9,6 +9,7 @@
 
 #include "engine/format/status_macros.h"
 #include "vtab/error_map.h"
+#include "vtab/index_state.h"
 #include "vtab/key_codec.h"
 #include "vtab/module_callbacks.h"
 #include "vtab/virtual_table.h"
@@ -28,21 +29,25 @@ VirtualTable::~VirtualTable() { database->TableDisconnected(this); }
 
 void VirtualTable::SetId(uint64_t table_id) {
   id = table_id;
-  layout.prefix.clear();
-  EncodeIndexPrefix(id, /*index_id=*/0, &layout.prefix);
-  layout.prefix_end = PrefixSuccessor(layout.prefix);
+  layout.SetTableId(id);
 }
 
 absl::Status VirtualTable::EnsureOpen() {
   NORI_RETURN_IF_ERROR(database->EnsureOpen());
   if (id != 0) return absl::OkStatus();
-  absl::StatusOr<uint64_t> found = database->state_table().FindTable(name);
+  const absl::StatusOr<TableState> found =
+      database->state_table().FindTable(name);
   // Not a missing file, which kNotFound would be taken for.
   if (absl::IsNotFound(found.status())) {
     return absl::DataLossError(found.status().message());
   }
   NORI_RETURN_IF_ERROR(found.status());
-  SetId(*found);
+  if (!found->indexes.empty()) {
+    NORI_ASSIGN_OR_RETURN(IndexState state,
+                          ParseIndexState(layout.schema, found->indexes));
+    layout.SetIndexes(std::move(state.indexes));
+  }
+  SetId(found->id);
   return absl::OkStatus();
 }
 
@@ -98,7 +103,8 @@ int Create(sqlite3* db, void* aux, int argc, const char* const* argv,
     const absl::Status opened =
         database.EnsureOpenForCreate((*table)->layout.schema.options);
     if (!opened.ok()) return Fail(opened, error);
-    const absl::StatusOr<uint64_t> id = database.CreateTable(argv[2]);
+    const absl::StatusOr<uint64_t> id =
+        database.CreateTable(argv[2], (*table)->layout.schema);
     if (!id.ok()) return Fail(id.status(), error);
     (*table)->SetId(*id);
     *result = table->release();

@@ -51,12 +51,33 @@ enum class RowIdentity : uint8_t {
   kKey,         // any other key: WITHOUT ROWID, key columns below
 };
 
+// A secondary index.
+struct IndexSchema {
+  // The index id of its engine keys, from 1. Never used again in the table.
+  uint32_t id = 0;
+  std::string name;  // unquoted; unique in the table
+  bool unique = false;
+  bool constraint = false;         // made by UNIQUE, not by INDEX
+  std::vector<KeyColumn> columns;  // as written: one may come twice
+};
+
 struct TableSchema {
   std::vector<Column> columns;
   RowIdentity identity = RowIdentity::kAutoRowid;
   int rowid_column = -1;       // kRowidAlias only
   std::vector<KeyColumn> key;  // kKey: the primary key, in order
+  // In the order of their making, which is that of their ids: constraints
+  // before INDEX arguments. A constraint that repeats the key or an older one
+  // has none, as in SQLite.
+  std::vector<IndexSchema> indexes;
+  // kKey: how many of the indexes of the definition were made before the key,
+  // which is also the highest id among them. SQLite checks unique indexes, this
+  // key among them, from the last made to the first.
+  size_t indexes_before_key = 0;
   std::map<std::string, std::string> options;  // name=value, names lower-case
+
+  // The index called `name`, ASCII case-insensitively; null if none.
+  const IndexSchema* FindIndex(std::string_view name) const;
 
   // Index of the column called `name`, ASCII case-insensitively; -1 if none.
   int FindColumn(std::string_view name) const;
@@ -73,6 +94,10 @@ struct TableSchema {
   std::string DeclarationSql() const;
 };
 
+// The table argument that makes the index: "INDEX name(columns)", "UNIQUE INDEX
+// name(columns)" or "CONSTRAINT name UNIQUE(columns)". What ParseIndex reads.
+std::string IndexSql(const TableSchema& table, const IndexSchema& index);
+
 inline constexpr char kKeyColumnName[] = "nori_key";
 inline constexpr char kSnapshotColumnName[] = "nori_snapshot";
 
@@ -86,14 +111,24 @@ inline constexpr size_t kMaxColumns = 1998;
 // for or not. An option's value is kept unquoted if it is one quoted token,
 // else as written; which options exist is the caller's to check.
 //
+// Indexes stand among the table constraints: UNIQUE(...), INDEX [name](...),
+// UNIQUE INDEX [name](...), each with COLLATE and ASC or DESC per column. A
+// UNIQUE constraint's name is that of its index. Indexes without a name are
+// called nori_autoindex_<id>.
+//
 // Errors name the column, clause or option, worded as SQLite's where it has a
 // wording: kInvalidArgument for what SQLite itself refuses in CREATE TABLE,
-// kUnimplemented for what it takes and this does not (UNIQUE, CHECK, DEFAULT,
-// REFERENCES, FOREIGN KEY, GENERATED, AUTOINCREMENT, INDEX, STRICT, conflict
+// kUnimplemented for what it takes and this does not (CHECK, DEFAULT,
+// REFERENCES, FOREIGN KEY, GENERATED, AUTOINCREMENT, STRICT, conflict
 // clauses other than ABORT, collations other than the built-in ones, a column
 // called nori_key or nori_snapshot, a type that holds the word HIDDEN).
 absl::StatusOr<TableSchema> ParseSchema(
     const std::vector<std::string>& arguments);
+
+// Parses one argument that makes an index of `table`, as ParseSchema does, with
+// its errors. The index's id is 0; its name is empty if it has none.
+absl::StatusOr<IndexSchema> ParseIndex(const TableSchema& table,
+                                       std::string_view definition);
 
 }  // namespace nori
 
