@@ -63,6 +63,10 @@ class EngineImpl final : public Engine {
       const std::string& directory) override;
   absl::Status Verify() override;
   RangeEstimate Estimate(const KeyRange& range) override;
+  std::vector<std::string> SampleKeys(const KeyRange& range, size_t n) override;
+  std::pair<size_t, size_t> SlotsOf(const KeyRange& range) override {
+    return state_.view()->version()->SlotRangeFor(range);
+  }
 
   EngineStats GetStats() override;
   std::vector<SlotInfo> GetSlots() override;
