@@ -129,6 +129,18 @@ void Verify(sqlite3_context* context, int argc, sqlite3_value** argv) noexcept {
   OnDatabase(context, argc, argv, VerifyDatabase);
 }
 
+// Works also where the last statement left no database to ask for.
+void ShowLastScan(sqlite3_context* context, int, sqlite3_value**) noexcept {
+  const int rc = Guarded([&] {
+    auto* connection = static_cast<Connection*>(sqlite3_user_data(context));
+    const std::string json = connection->last_scan().Json();
+    sqlite3_result_text64(context, json.data(), json.size(), SQLITE_TRANSIENT,
+                          SQLITE_UTF8);
+    return SQLITE_OK;
+  });
+  if (rc != SQLITE_OK) sqlite3_result_error_code(context, rc);
+}
+
 void ShowMetricsText(sqlite3_context* context, int argc,
                      sqlite3_value** argv) noexcept {
   OnDatabase(context, argc, argv, MetricsOfDatabase);
@@ -142,6 +154,11 @@ int RegisterFunctions(sqlite3* db, Connection* connection) {
       db, "nori_version", 0,
       SQLITE_UTF8 | SQLITE_DETERMINISTIC | SQLITE_INNOCUOUS, nullptr,
       ShowVersion, nullptr, nullptr, nullptr);
+  if (rc == SQLITE_OK) {
+    rc = sqlite3_create_function_v2(db, "nori_last_scan", 0,
+                                    SQLITE_UTF8 | SQLITE_DIRECTONLY, connection,
+                                    ShowLastScan, nullptr, nullptr, nullptr);
+  }
   const std::pair<const char*, Function> functions[] = {
       {"nori_flush", Flush},
       {"nori_compact", Compact},
