@@ -25,6 +25,7 @@
 #include <optional>
 #include <string>
 #include <string_view>
+#include <utility>
 #include <vector>
 
 #include "absl/status/status.h"
@@ -72,6 +73,7 @@ class PinnedValue {
 struct ReadOptions {
   SnapshotRef snapshot;  // null: the newest commit
   bool fill_cache = true;
+  ReadCounters* counters = nullptr;  // if set, what was touched is added
 };
 
 struct IterateOptions {
@@ -79,6 +81,8 @@ struct IterateOptions {
   KeyRange bounds;       // keys outside are never returned
   bool fill_cache = true;
   size_t readahead_bytes = 0;  // 0: adaptive
+  // If set, what the iterator touches is added; must outlive the iterator.
+  ReadCounters* counters = nullptr;
 };
 
 // A list of changes, applied in order and atomically. Later changes win.
@@ -128,8 +132,12 @@ class Transaction {
                                    std::string_view end) = 0;
 
   // Reads see the transaction's own changes over its base snapshot.
-  virtual absl::StatusOr<bool> Get(std::string_view key,
-                                   PinnedValue* value) = 0;
+  // `counters` may be null: what was touched below the changes is added.
+  virtual absl::StatusOr<bool> Get(std::string_view key, PinnedValue* value,
+                                   ReadCounters* counters) = 0;
+  absl::StatusOr<bool> Get(std::string_view key, PinnedValue* value) {
+    return Get(key, value, nullptr);
+  }
   // The iterator sees the changes made before its creation, also if later ones
   // or a RollbackTo follow while it is open; `options.snapshot` is ignored. It
   // may outlive Commit and Rollback.
@@ -342,6 +350,14 @@ class Engine {
     uint64_t bytes = 0;
   };
   virtual RangeEstimate Estimate(const KeyRange& range) = 0;
+  // About `n` keys at even distances in `range`, ascending, from indexes and
+  // memtables alone: places to cut at, not all of them keys of entries. Fewer
+  // where there are few entries or blocks.
+  virtual std::vector<std::string> SampleKeys(const KeyRange& range,
+                                              size_t n) = 0;
+  // Places of the first and the last slot that `range` touches, counted from 0
+  // in key order as GetSlots lists them.
+  virtual std::pair<size_t, size_t> SlotsOf(const KeyRange& range) = 0;
 
   virtual EngineStats GetStats() = 0;
   virtual std::vector<SlotInfo> GetSlots() = 0;

@@ -11,6 +11,7 @@
 
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
+#include "vtab/last_scan.h"
 #include "vtab/sqlite.h"
 
 namespace nori {
@@ -62,6 +63,8 @@ class Connection {
   // Makes the table, if it is not there, where that costs the caller nothing.
   void PrepareGuard();
 
+  LastScan& last_scan() { return last_scan_; }
+
   // Called by nori_guard.
   void GuardConnected() { ++guard_tables_; }
   void GuardDisconnected();
@@ -80,6 +83,7 @@ class Connection {
   bool guard_enlisted_ = false;
   bool making_guard_ = false;
   sqlite3_stmt* guard_statement_ = nullptr;
+  LastScan last_scan_;
 };
 
 }  // namespace nori

@@ -243,6 +243,12 @@ absl::Status Estimate(const Call& call) {
   return absl::OkStatus();
 }
 
+// Works also where the last statement left no database to ask for.
+absl::Status ShowLastScan(const Call& call) {
+  call.Return(call.connection()->last_scan().Json());
+  return absl::OkStatus();
+}
+
 absl::Status TakeSnapshot(const Call& call) {
   NORI_ASSIGN_OR_RETURN(const std::string name,
                         call.Text(0, "the snapshot's name"));
@@ -299,6 +305,7 @@ constexpr FunctionInfo kFunctions[] = {
     {"nori_release", 1, 2, CallFunction<ReleaseSnapshot>},
     {"nori_truncate", 1, 1, CallFunction<Truncate>},
     {"nori_estimate", 1, 1, CallFunction<Estimate>},
+    {"nori_last_scan", 0, 0, CallFunction<ShowLastScan>},
 };
 
 }  // namespace

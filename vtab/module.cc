@@ -51,20 +51,23 @@ absl::Status VirtualTable::EnsureOpen() {
   return absl::OkStatus();
 }
 
-uint64_t VirtualTable::EstimatedRows() {
-  // Of an error here SQLite would pass on the message and drop the code; xOpen
-  // reports it whole.
-  if (!EnsureOpen().ok()) return 1;
-  const SequenceNumber now = database->engine()->LastSequence();
-  const uint64_t slack = std::max<uint64_t>(1000, estimated_rows_ / 8);
-  if (!estimated_ || now - estimated_at_ > slack) {
-    estimated_rows_ = database->engine()
-                          ->Estimate({layout.prefix, layout.prefix_end})
-                          .entries;
-    estimated_at_ = now;
-    estimated_ = true;
+const std::vector<std::shared_ptr<const AccessPath>>& VirtualTable::paths() {
+  bool known = paths_id_ == id && paths_.size() == layout.indexes.size() + 1;
+  for (size_t i = 0; known && i < layout.indexes.size(); ++i) {
+    known = paths_[i + 1]->index == layout.indexes[i];
   }
-  return estimated_rows_;
+  if (!known) {
+    paths_ = ListAccessPaths(layout);
+    paths_id_ = id;
+  }
+  return paths_;
+}
+
+std::shared_ptr<const AccessPath> VirtualTable::FindPath(uint32_t id_of_path) {
+  for (const auto& path : paths()) {
+    if (path->id == id_of_path) return path;
+  }
+  return nullptr;
 }
 
 namespace {

@@ -58,8 +58,7 @@ absl::Status VirtualTable::Truncate() {
                         database->WriteTransaction());
   std::string begin;
   EncodeTablePrefix(id, &begin);
-  NORI_RETURN_IF_ERROR(
-      transaction->DeleteRange(begin, PrefixSuccessor(begin)));
+  NORI_RETURN_IF_ERROR(transaction->DeleteRange(begin, PrefixSuccessor(begin)));
   database->SetMaxRowid(id, std::nullopt);
   return absl::OkStatus();
 }

@@ -63,6 +63,7 @@ absl::StatusOr<bool> EngineImpl::Get(const ReadOptions& options,
   absl::StatusOr<bool> found = view->Get(key, snapshot, &lookup, &counters);
   metrics_.gets.Add();
   CountReads(counters);
+  if (options.counters != nullptr) options.counters->Add(counters);
   if (found.ok() && *found) {
     metrics_.get_hits.Add();
     value->Set(lookup.value, std::move(view), std::move(lookup.pin));
@@ -87,6 +88,7 @@ std::unique_ptr<Iterator> EngineImpl::NewIterator(
   TableIterOptions table_options;
   table_options.fill_cache = options.fill_cache;
   table_options.readahead_bytes = options.readahead_bytes;
+  table_options.counters = options.counters;
   return NewVisibleIterator(
       view->NewEntryIterator(options.bounds, table_options),
       view->TombstoneLayers(), snapshot, options.bounds, view);

@@ -77,6 +77,10 @@ class EngineImpl final : public Engine {
   using Engine::Verify;
   absl::Status Verify(const GoOn& go_on) override;
   RangeEstimate Estimate(const KeyRange& range) override;
+  std::vector<std::string> SampleKeys(const KeyRange& range, size_t n) override;
+  std::pair<size_t, size_t> SlotsOf(const KeyRange& range) override {
+    return state_.view()->version()->SlotRangeFor(range);
+  }
 
   EngineStats GetStats() override;
   std::vector<SlotInfo> GetSlots() override;

@@ -95,6 +95,21 @@ SELECT count(*), (SELECT count(*) FROM k('before-import')) FROM k;
 DROP TABLE renamed;
 CREATE VIRTUAL TABLE renamed USING nori(id INTEGER PRIMARY KEY, v);
 SELECT count(*) FROM renamed('before-import');
+-- indexes, also younger ones
+CREATE VIRTUAL TABLE i USING nori(id INTEGER PRIMARY KEY, a TEXT UNIQUE, b, INDEX by_b(b));
+INSERT INTO i VALUES (1, 'x', 10), (2, 'y', 20);
+SELECT nori_snapshot('indexed');
+UPDATE i SET a = a || '!', b = b + 1; DELETE FROM i WHERE id = 2;
+SELECT nori_create_index('i', 'by_both', 'b, a');
+SELECT * FROM i WHERE a = 'y' AND nori_snapshot = 'indexed';
+SELECT * FROM i WHERE b >= 10 AND nori_snapshot = 'indexed' ORDER BY b DESC LIMIT 5 OFFSET 1;
+SELECT old.id, now.b FROM i AS now JOIN i('indexed') AS old ON old.b = now.b - 1;
+SELECT b, a FROM i WHERE b BETWEEN 5 AND 50;
+SELECT nori_truncate('i'), nori_verify('i'), nori_verify();
+SELECT count(*), (SELECT count(*) FROM i('indexed')) FROM i WHERE b > 0;
+INSERT INTO i SELECT * FROM i('indexed');
+SELECT a FROM i WHERE b = 20;
+SELECT nori_verify('i');
 -- other schemas
 ATTACH 'other.db' AS aux;
 CREATE VIRTUAL TABLE aux.t USING nori(a);
