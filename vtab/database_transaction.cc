@@ -10,6 +10,15 @@
 #include "vtab/key_codec.h"
 
 namespace nori {
+namespace {
+
+// Who gets to the engine's writer lock holds SQLite's for the file. Only a
+// commit or a rollback under way has given that back and still has this one,
+// for a moment; no busy handler of the program can be asked to wait for it, so
+// that is waited for also where nobody set a timeout.
+constexpr absl::Duration kEndUnderWay = absl::Seconds(10);
+
+}  // namespace
 
 absl::Status Database::ReadCommitSettings() {
   durability_ = Durability::kNone;
@@ -40,8 +49,7 @@ Database::BeginEngineTransaction() {
   if (!absl::IsUnavailable(transaction.status())) return transaction;
   NORI_ASSIGN_OR_RETURN(const int64_t timeout_ms,
                         connection_->PragmaInteger(schema_, "busy_timeout"));
-  if (timeout_ms <= 0) return transaction;
-  options.lock_timeout = absl::Milliseconds(timeout_ms);
+  options.lock_timeout = std::max(kEndUnderWay, absl::Milliseconds(timeout_ms));
   return engine()->BeginTransaction(options);
 }
 
