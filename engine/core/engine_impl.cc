@@ -91,7 +91,7 @@ std::unique_ptr<Iterator> EngineImpl::NewIterator(
   table_options.counters = options.counters;
   return NewVisibleIterator(
       view->NewEntryIterator(options.bounds, table_options),
-      view->TombstoneLayers(), snapshot, options.bounds, view);
+      view->TombstoneLayers(), snapshot, options.bounds, view, view.get());
 }
 
 SnapshotRef EngineImpl::GetSnapshot() {
