@@ -25,12 +25,14 @@
 #include <optional>
 #include <string>
 #include <string_view>
+#include <utility>
 #include <vector>
 
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
 #include "absl/time/time.h"
 #include "engine/iterators/iterator.h"
+#include "engine/manifest/version_edit.h"
 #include "engine/options.h"
 #include "engine/slots/version.h"
 
@@ -71,6 +73,7 @@ class PinnedValue {
 struct ReadOptions {
   SnapshotRef snapshot;  // null: the newest commit
   bool fill_cache = true;
+  ReadCounters* counters = nullptr;  // if set, what was touched is added
 };
 
 struct IterateOptions {
@@ -78,6 +81,8 @@ struct IterateOptions {
   KeyRange bounds;       // keys outside are never returned
   bool fill_cache = true;
   size_t readahead_bytes = 0;  // 0: adaptive
+  // If set, what the iterator touches is added; must outlive the iterator.
+  ReadCounters* counters = nullptr;
 };
 
 // A list of changes, applied in order and atomically. Later changes win.
@@ -127,8 +132,12 @@ class Transaction {
                                    std::string_view end) = 0;
 
   // Reads see the transaction's own changes over its base snapshot.
-  virtual absl::StatusOr<bool> Get(std::string_view key,
-                                   PinnedValue* value) = 0;
+  // `counters` may be null: what was touched below the changes is added.
+  virtual absl::StatusOr<bool> Get(std::string_view key, PinnedValue* value,
+                                   ReadCounters* counters) = 0;
+  absl::StatusOr<bool> Get(std::string_view key, PinnedValue* value) {
+    return Get(key, value, nullptr);
+  }
   // The iterator sees the changes made before its creation, also if later ones
   // or a RollbackTo follow while it is open; `options.snapshot` is ignored. It
   // may outlive Commit and Rollback.
@@ -271,11 +280,29 @@ class Engine {
   virtual SnapshotRef GetSnapshot() = 0;
   virtual SequenceNumber LastSequence() const = 0;
 
+  // Gives a name to `snapshot`, one of this engine's, or (null) to the newest
+  // commit. On success the name stands for exactly that state until it is
+  // released, however often the engine is closed, killed or loses power;
+  // checkpoints carry it. Syncs the log and the host, and writes one edit.
+  // kInvalidArgument: empty or longer than kMaxSnapshotNameBytes;
+  // kAlreadyExists: the name is in use.
+  virtual absl::Status CreateNamedSnapshot(const std::string& name,
+                                           SnapshotRef snapshot) = 0;
+  // What only this name kept is given up, as soon as its readers are done.
+  // Durable on success. kNotFound names the missing one.
+  virtual absl::Status ReleaseNamedSnapshot(const std::string& name) = 0;
+  // For reading; it may outlive the name. kNotFound names the missing one.
+  virtual absl::StatusOr<SnapshotRef> NamedSnapshot(
+      const std::string& name) = 0;
+  // Oldest state first, those of one state by name.
+  virtual std::vector<SnapshotName> ListNamedSnapshots() = 0;
+
   virtual absl::StatusOr<std::unique_ptr<Transaction>> BeginTransaction(
       const TransactionOptions& options) = 0;
 
   // Highest mixed transaction number that was committed (and, after recovery,
-  // that the host confirmed). FlushedMixed: the highest that is in tables.
+  // that the host confirmed). FlushedMixed: the highest that the host must
+  // know, since it is in tables or below a named snapshot.
   virtual uint64_t LastMixed() const = 0;
   virtual uint64_t FlushedMixed() const = 0;
 
@@ -283,8 +310,15 @@ class Engine {
   virtual absl::Status SyncLog() = 0;
   // Writes the memtables to tables and waits for it.
   virtual absl::Status Flush() = 0;
+  // Asked between the pieces of a long piece of work: an error ends it and is
+  // returned. Null: go on.
+  using GoOn = std::function<absl::Status()>;
   // Merges everything in `range` to one run per slot and waits for it.
-  virtual absl::Status CompactRange(const KeyRange& range) = 0;
+  virtual absl::Status CompactRange(const KeyRange& range,
+                                    const GoOn& go_on) = 0;
+  absl::Status CompactRange(const KeyRange& range) {
+    return CompactRange(range, nullptr);
+  }
   // Waits until no flush and no compaction is due.
   virtual absl::Status WaitForBackground() = 0;
   // kManual only: runs up to `max_steps` pieces of background work in the
@@ -307,7 +341,8 @@ class Engine {
       const std::string& directory) = 0;
 
   // Reads every byte on disk and checks checksums, order and references.
-  virtual absl::Status Verify() = 0;
+  virtual absl::Status Verify(const GoOn& go_on) = 0;
+  absl::Status Verify() { return Verify(nullptr); }
 
   // Estimated live entries and bytes in a range, from indexes alone.
   struct RangeEstimate {
@@ -315,6 +350,14 @@ class Engine {
     uint64_t bytes = 0;
   };
   virtual RangeEstimate Estimate(const KeyRange& range) = 0;
+  // About `n` keys at even distances in `range`, ascending, from indexes and
+  // memtables alone: places to cut at, not all of them keys of entries. Fewer
+  // where there are few entries or blocks.
+  virtual std::vector<std::string> SampleKeys(const KeyRange& range,
+                                              size_t n) = 0;
+  // Places of the first and the last slot that `range` touches, counted from 0
+  // in key order as GetSlots lists them.
+  virtual std::pair<size_t, size_t> SlotsOf(const KeyRange& range) = 0;
 
   virtual EngineStats GetStats() = 0;
   virtual std::vector<SlotInfo> GetSlots() = 0;

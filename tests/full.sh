@@ -112,6 +112,7 @@ run_full() {
     for seed in "${sanitizer_seeds[@]}"; do
       shard "tsan-seed$seed" NORI_TEST_SEED="$seed" NORI_TEST_OPS=20000 \
         NORI_TEST_CRASHES=200 NORI_TEST_STATEMENTS=5000 NORI_TEST_KILLS=5 \
+        NORI_TEST_CRASH_STRIDE=20 \
         ctest_in build-tsan -E _NOT_BUILT
     done
   shard clang-tidy check_tidy

@@ -108,6 +108,31 @@ absl::StatusOr<int64_t> Connection::PragmaInteger(const std::string& schema,
   return std::strtoll(text.c_str(), nullptr, 10);
 }
 
+absl::StatusOr<std::vector<std::string>> Connection::Schemas() {
+  sqlite3_stmt* statement = nullptr;
+  int rc =
+      sqlite3_prepare_v2(db_, "PRAGMA database_list", -1, &statement, nullptr);
+  std::vector<std::string> names{"temp"};
+  while (rc == SQLITE_OK || rc == SQLITE_ROW) {
+    rc = sqlite3_step(statement);
+    if (rc != SQLITE_ROW) break;
+    const auto* name =
+        reinterpret_cast<const char*>(sqlite3_column_text(statement, 1));
+    // temp is not listed before it is used.
+    if (name != nullptr && names.front() != name) names.emplace_back(name);
+  }
+  const absl::Status status = StatusOfSqlite(db_, rc, "listing schemas");
+  sqlite3_finalize(statement);
+  if (!status.ok()) return status;
+  return names;
+}
+
+bool Connection::IsInterrupted() {
+  // SQLite 3.40 tells it only to a statement.
+  return sqlite3_exec(db_, "SELECT 1", nullptr, nullptr, nullptr) ==
+         SQLITE_INTERRUPT;
+}
+
 void Connection::PrepareGuard() {
   if (guard_tables_ > 0 || making_guard_ || !sqlite3_get_autocommit(db_)) {
     return;

@@ -11,6 +11,7 @@
 
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
+#include "vtab/last_scan.h"
 #include "vtab/sqlite.h"
 
 namespace nori {
@@ -48,6 +49,12 @@ class Connection {
   absl::StatusOr<std::string> PragmaText(const std::string& schema,
                                          const std::string& name);
 
+  // The names of all schemas, in the order in which SQLite looks for a table:
+  // temp, main, then the attached ones.
+  absl::StatusOr<std::vector<std::string>> Schemas();
+  // Whether sqlite3_interrupt was called while the present statements run.
+  bool IsInterrupted();
+
   // Makes SQLite tell the private table nori_guard when the current transaction
   // ends or is rolled back to a savepoint; the table is made if it is not
   // there. At once and without effect if it was already asked in this
@@ -55,6 +62,8 @@ class Connection {
   absl::Status EnlistGuard();
   // Makes the table, if it is not there, where that costs the caller nothing.
   void PrepareGuard();
+
+  LastScan& last_scan() { return last_scan_; }
 
   // Called by nori_guard.
   void GuardConnected() { ++guard_tables_; }
@@ -74,6 +83,7 @@ class Connection {
   bool guard_enlisted_ = false;
   bool making_guard_ = false;
   sqlite3_stmt* guard_statement_ = nullptr;
+  LastScan last_scan_;
 };
 
 }  // namespace nori

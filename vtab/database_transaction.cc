@@ -7,9 +7,17 @@
 #include "engine/format/status_macros.h"
 #include "vtab/database.h"
 #include "vtab/error_map.h"
-#include "vtab/key_codec.h"
 
 namespace nori {
+namespace {
+
+// Who gets to the engine's writer lock holds SQLite's for the file. Only a
+// commit or a rollback under way has given that back and still has this one,
+// for a moment; no busy handler of the program can be asked to wait for it, so
+// that is waited for also where nobody set a timeout.
+constexpr absl::Duration kEndUnderWay = absl::Seconds(10);
+
+}  // namespace
 
 absl::Status Database::ReadCommitSettings() {
   durability_ = Durability::kNone;
@@ -40,8 +48,7 @@ Database::BeginEngineTransaction() {
   if (!absl::IsUnavailable(transaction.status())) return transaction;
   NORI_ASSIGN_OR_RETURN(const int64_t timeout_ms,
                         connection_->PragmaInteger(schema_, "busy_timeout"));
-  if (timeout_ms <= 0) return transaction;
-  options.lock_timeout = absl::Milliseconds(timeout_ms);
+  options.lock_timeout = std::max(kEndUnderWay, absl::Milliseconds(timeout_ms));
   return engine()->BeginTransaction(options);
 }
 
@@ -123,8 +130,8 @@ void Database::ForgetTransaction() {
   prepared_ = false;
   prepared_mixed_ = 0;
   marks_.clear();
-  created_tables_.clear();
-  dropped_tables_.clear();
+  created_.clear();
+  dropped_.clear();
   max_rowids_.clear();
   EndReadTransaction();
 }
@@ -153,25 +160,17 @@ absl::Status Database::Commit() {
       }
     }
   }
-  const std::vector<uint64_t> created = std::move(created_tables_);
-  const auto dropped = std::move(dropped_tables_);
+  const auto created = std::move(created_);
+  const auto dropped = std::move(dropped_);
   if (!dropped.empty()) shared_->mixed().Dropped(prepared_mixed_);
   ForgetTransaction();
   // Only a hint to the engine, so a failure costs speed and nothing else.
-  for (const uint64_t id : created) {
-    KeyRange range;
-    EncodeIndexPrefix(id, /*index_id=*/0, &range.begin);
-    range.end = PrefixSuccessor(range.begin);
+  for (const KeyRange& range : created) {
     engine()->AddGuards(range).IgnoreError();
   }
   // Only what is really committed: an error may leave it to the next open.
   if (!status.ok()) return status;
-  for (const auto& [id, mark] : dropped) {
-    KeyRange range;
-    EncodeIndexPrefix(id, /*index_id=*/0, &range.begin);
-    range.end = PrefixSuccessor(range.begin);
-    engine()->DropRange(range);
-  }
+  for (const auto& [range, mark] : dropped) engine()->DropRange(range);
   return status;
 }
 
@@ -213,7 +212,7 @@ absl::Status Database::RollbackTo(int number) {
   prepared_ = false;
   for (auto& [table_id, rowid] : max_rowids_) rowid = std::nullopt;
   const uint64_t target = mark.value_or(begin_mark_);
-  std::erase_if(dropped_tables_, [target](const auto& dropped) {
+  std::erase_if(dropped_, [target](const auto& dropped) {
     return dropped.second > target;
   });
   return transaction_->RollbackTo(target);
@@ -277,9 +276,55 @@ void Database::ReleaseView() {
   }
 }
 
+absl::StatusOr<bool> Database::Get(const SnapshotRef& view,
+                                   std::string_view key,
+                                   PinnedValue* value) const {
+  if (transaction_ != nullptr) return transaction_->Get(key, value);
+  return engine()->Get({.snapshot = view}, key, value);
+}
+
+std::unique_ptr<Iterator> Database::NewIterator(const SnapshotRef& view,
+                                                KeyRange bounds) const {
+  IterateOptions options;
+  options.snapshot = view;
+  options.bounds = std::move(bounds);
+  return transaction_ != nullptr ? transaction_->NewIterator(options)
+                                 : engine()->NewIterator(options);
+}
+
 void Database::EndReadTransaction() {
   view_.reset();
   view_scope_ = ViewScope::kNone;
+}
+
+absl::Status Database::CheckMayWrite() {
+  NORI_ASSIGN_OR_RETURN(const int64_t query_only,
+                        connection_->PragmaInteger(schema_, "query_only"));
+  if (query_only == 0 &&
+      sqlite3_db_readonly(connection_->db(), schema_.c_str()) == 0) {
+    return absl::OkStatus();
+  }
+  return SqliteError(SQLITE_READONLY, "attempt to write a readonly database");
+}
+
+absl::Status Database::NameSnapshot(const std::string& name) {
+  NORI_RETURN_IF_ERROR(CheckMayWrite());
+  NORI_ASSIGN_OR_RETURN(SnapshotRef view, AcquireView());
+  ReleaseView();
+  if (view == nullptr) {
+    return SqliteError(SQLITE_ERROR,
+                       "cannot take a snapshot within a transaction that has "
+                       "written to nori tables");
+  }
+  return engine()->CreateNamedSnapshot(name, std::move(view));
+}
+
+absl::Status Database::ReleaseSnapshot(const std::string& name) {
+  NORI_RETURN_IF_ERROR(CheckMayWrite());
+  const absl::Status released = engine()->ReleaseNamedSnapshot(name);
+  // Not a file that is missing.
+  if (!absl::IsNotFound(released)) return released;
+  return SqliteError(SQLITE_ERROR, std::string(released.message()));
 }
 
 std::optional<int64_t> Database::MaxRowid(uint64_t table_id) const {

@@ -13,9 +13,11 @@
 #include "engine/format/status_macros.h"
 #include "vtab/database.h"
 #include "vtab/error_map.h"
+#include "vtab/index.h"
 #include "vtab/key_codec.h"
 #include "vtab/metric_samples.h"
 #include "vtab/row.h"
+#include "vtab/sqlite_value.h"
 #include "vtab/virtual_table.h"
 
 namespace nori {
@@ -57,12 +59,18 @@ std::string ShowKey(const Database& database, std::string_view key) {
   if (DecodeIndexPrefix(&rest, &table_id, &index_id)) {
     for (const VirtualTable* table : database.tables) {
       if (table->id != table_id) continue;
-      std::string text = absl::StrCat(table->name, "(");
+      std::string text = table->name;
+      std::vector<KeyColumn> columns = table->layout.schema.key;
+      if (table->has_rowid()) columns.emplace_back();
+      for (const auto& index : table->layout.indexes) {
+        if (index->id != index_id) continue;
+        absl::StrAppend(&text, ".", index->name);
+        columns = index->columns;
+      }
+      absl::StrAppend(&text, "(");
       const char* separator = "";
-      const TableSchema& schema = table->layout.schema;
-      for (size_t i = 0; i < table->key_columns() && !rest.empty(); ++i) {
-        const KeyColumn column =
-            table->has_rowid() ? KeyColumn{} : schema.key[i];
+      for (const KeyColumn& column : columns) {
+        if (rest.empty()) break;
         Value value;
         bool exact;
         std::string scratch;
@@ -93,6 +101,28 @@ absl::StatusOr<Rows> ShowTables(Database& database) {
         database.engine()->Estimate({prefix, PrefixSuccessor(prefix)});
     rows.push_back(
         {Number(id), name, Number(estimate.entries), Number(estimate.bytes)});
+  }
+  return rows;
+}
+
+absl::StatusOr<Rows> ShowIndexes(Database& database) {
+  NORI_ASSIGN_OR_RETURN(const auto tables, database.state_table().ListTables());
+  Rows rows;
+  for (const auto& [id, name] : tables) {
+    NORI_ASSIGN_OR_RETURN(VirtualTable* const table,
+                          database.ConnectTable(name));
+    if (table == nullptr) continue;
+    NORI_RETURN_IF_ERROR(table->EnsureOpen());
+    const RowLayout& layout = table->layout;
+    for (size_t i = 0; i < layout.indexes.size(); ++i) {
+      const IndexLayout& index = *layout.indexes[i];
+      const auto estimate =
+          database.engine()->Estimate({index.prefix, index.prefix_end});
+      rows.push_back({table->name, index.name, int64_t{index.unique ? 1 : 0},
+                      IndexSql(layout.schema, layout.schema.indexes[i]),
+                      Number(index.id), Number(estimate.entries),
+                      Number(estimate.bytes)});
+    }
   }
   return rows;
 }
@@ -166,6 +196,15 @@ absl::StatusOr<Rows> ShowEvents(Database& database) {
   return rows;
 }
 
+absl::StatusOr<Rows> ShowSnapshots(Database& database) {
+  Rows rows;
+  for (SnapshotName& snapshot : database.engine()->ListNamedSnapshots()) {
+    rows.push_back({std::move(snapshot.name), Number(snapshot.sequence),
+                    Number(snapshot.wall_micros)});
+  }
+  return rows;
+}
+
 absl::StatusOr<Rows> ShowOptions(Database& database) {
   const Options& options = database.engine()->options();
   Rows rows;
@@ -187,6 +226,10 @@ struct View {
 constexpr View kViews[] = {
     {"nori_tables", "id INTEGER, name TEXT, entries INTEGER, bytes INTEGER", 4,
      ShowTables},
+    {"nori_indexes",
+     "tbl TEXT, name TEXT, is_unique INTEGER, definition TEXT, id INTEGER, "
+     "entries INTEGER, bytes INTEGER",
+     7, ShowIndexes},
     {"nori_slots",
      "slot INTEGER, tbl TEXT, first_key TEXT, end_key TEXT, runs INTEGER, "
      "max_runs INTEGER, l0_slices INTEGER, heat REAL, bytes INTEGER, entries "
@@ -207,6 +250,8 @@ constexpr View kViews[] = {
      "TEXT",
      9, ShowEvents},
     {"nori_options", "name TEXT, value TEXT, help TEXT", 3, ShowOptions},
+    {"nori_snapshots", "name TEXT, sequence INTEGER, wall_micros INTEGER", 3,
+     ShowSnapshots},
 };
 
 struct ViewModule {

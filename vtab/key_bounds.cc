@@ -1,305 +1,382 @@
 #include "vtab/key_bounds.h"
 
 #include <algorithm>
-#include <cmath>
-#include <limits>
-#include <string>
 #include <utility>
 
 #include "vtab/key_codec.h"
+#include "vtab/sqlite_value.h"
 
 namespace nori {
 namespace {
-
-constexpr int64_t kMinRowid = std::numeric_limits<int64_t>::min();
-constexpr int64_t kMaxRowid = std::numeric_limits<int64_t>::max();
-constexpr double kTwoTo63 = 9223372036854775808.0;
-
-// The rowids that satisfy a condition, both ends included.
-struct RowidRange {
-  int64_t first = kMinRowid;
-  int64_t last = kMaxRowid;
-  bool empty = false;
-
-  void AtLeast(int64_t rowid) { first = std::max(first, rowid); }
-  void AtMost(int64_t rowid) { last = std::min(last, rowid); }
-
-  void RestrictToReal(double v, bool lower, bool upper, bool strict) {
-    if (lower) {
-      const double bound = strict ? std::floor(v) + 1 : std::ceil(v);
-      // From 2^53 on, floor(v) + 1 may be v itself; such a v is an integer.
-      if (v >= kTwoTo63) {
-        empty = true;
-      } else if (v >= -kTwoTo63) {
-        if (strict && std::floor(v) == v) {
-          After(static_cast<int64_t>(v));
-        } else if (bound >= kTwoTo63) {
-          empty = true;
-        } else {
-          AtLeast(static_cast<int64_t>(bound));
-        }
-      }
-    }
-    if (upper) {
-      if (v < -kTwoTo63) {
-        empty = true;
-      } else if (v < kTwoTo63) {
-        if (strict && std::floor(v) == v) {
-          Before(static_cast<int64_t>(v));
-        } else {
-          AtMost(static_cast<int64_t>(std::floor(v)));
-        }
-      }
-    }
-    if (lower && upper && std::floor(v) != v) empty = true;
-  }
-
-  void After(int64_t rowid) {
-    if (rowid == kMaxRowid) {
-      empty = true;
-    } else {
-      AtLeast(rowid + 1);
-    }
-  }
-  void Before(int64_t rowid) {
-    if (rowid == kMinRowid) {
-      empty = true;
-    } else {
-      AtMost(rowid - 1);
-    }
-  }
-
-  // Applies one comparison; lower and upper both: equality.
-  void Restrict(const Value& argument, bool lower, bool upper, bool strict) {
-    std::string scratch;
-    const Value v = ApplyAffinity(argument, Affinity::kNumeric, &scratch);
-    switch (v.type) {
-      case ValueType::kNull:
-        empty = true;
-        break;
-      case ValueType::kInteger:
-        if (lower) strict ? After(v.integer) : AtLeast(v.integer);
-        if (upper) strict ? Before(v.integer) : AtMost(v.integer);
-        break;
-      case ValueType::kReal:
-        RestrictToReal(v.real, lower, upper, strict);
-        break;
-      case ValueType::kText:  // above all numbers
-      case ValueType::kBlob:
-        if (lower) empty = true;
-        break;
-    }
-  }
-};
-
-// Where the values of one type lie among the keys that begin with `prefix`.
-KeyRange NumbersIn(const std::string& prefix, bool descending) {
-  std::string edge = prefix;
-  EncodeKeyColumn(Value::Text(""), Collation::kBinary, descending, &edge);
-  if (!descending) return {prefix, std::move(edge)};
-  return {PrefixSuccessor(edge), PrefixSuccessor(prefix)};
-}
-
-KeyRange TextsIn(const std::string& prefix, bool descending) {
-  std::string text = prefix, blob = prefix;
-  EncodeKeyColumn(Value::Text(""), Collation::kBinary, descending, &text);
-  EncodeKeyColumn(Value::Blob(""), Collation::kBinary, descending, &blob);
-  if (!descending) return {std::move(text), std::move(blob)};
-  return {PrefixSuccessor(blob), PrefixSuccessor(text)};
-}
 
 bool IsNumber(const Value& value) {
   return value.type == ValueType::kInteger || value.type == ValueType::kReal;
 }
 
-Affinity AffinityOf(const TableSchema& schema, const KeyColumn& key) {
-  return schema.columns[static_cast<size_t>(key.column)].affinity;
+// Comparisons with a column of numeric affinity do not depend on the other
+// operand's.
+bool IsNumeric(Affinity affinity) {
+  return affinity != Affinity::kBlob && affinity != Affinity::kText;
+}
+
+void Encode(const PathColumn& column, const Value& value, std::string* dst) {
+  EncodeKeyColumn(value, column.key.collation, column.key.descending, dst);
+}
+
+std::string Encoded(const PathColumn& column, const Value& value) {
+  std::string bytes;
+  Encode(column, value, &bytes);
+  return bytes;
 }
 
 // The argument as the column's values compare with it if it has no affinity of
 // its own. `*scratch` owns the bytes of a number that became text.
-Value Convert(const Value& argument, Affinity affinity, std::string* scratch) {
-  if (affinity == Affinity::kBlob) return argument;
+Value Convert(const PathColumn& column, const Value& argument,
+              std::string* scratch) {
+  if (column.affinity == Affinity::kBlob) return argument;
   return ApplyAffinity(
       argument,
-      affinity == Affinity::kText ? Affinity::kText : Affinity::kNumeric,
+      column.affinity == Affinity::kText ? Affinity::kText : Affinity::kNumeric,
       scratch);
 }
 
+// The values from `first` on and below `last`, neither folded nor stripped by a
+// collation.
+KeyRange Between(const PathColumn& column, const Value& first,
+                 const Value& last) {
+  std::string low = Encoded(column, first), high = Encoded(column, last);
+  if (!column.key.descending) return {std::move(low), std::move(high)};
+  return {PrefixSuccessor(high), PrefixSuccessor(low)};
+}
+
+// The values from `first` on.
+KeyRange From(const PathColumn& column, const Value& first) {
+  std::string edge = Encoded(column, first);
+  if (!column.key.descending) return {std::move(edge), ""};
+  return {"", PrefixSuccessor(edge)};
+}
+
+KeyRange Texts(const PathColumn& column) {
+  return Between(column, Value::Text(""), Value::Blob(""));
+}
+
+// Texts that may be numbers begin with a space, a sign, a point or a digit.
+KeyRange NumericTexts(const PathColumn& column) {
+  return Between(column, Value::Text("\t"), Value::Text(":"));
+}
+
+KeyRange Numbers(const PathColumn& column) {
+  // NULL, where it is not asked for, does no harm: SQLite checks these rows.
+  std::string edge = Encoded(column, Value::Text(""));
+  if (!column.key.descending) return {"", std::move(edge)};
+  return {PrefixSuccessor(edge), ""};
+}
+
+KeyRange Same(std::string value) {
+  std::string end = PrefixSuccessor(value);
+  return {std::move(value), std::move(end)};
+}
+
+// All values but NULL.
+KeyRange NotNull(const PathColumn& column) {
+  if (!column.nullable) return {};
+  std::string edge = Encoded(column, Value::Null());
+  if (!column.key.descending) return {PrefixSuccessor(edge), ""};
+  return {"", std::move(edge)};
+}
+
+}  // namespace
+
 // An argument that comes from a column of another affinity makes SQLite convert
 // the values of this column as well, so that values of the other type may
-// match. SQLite checks those rows itself. Where the order of rows depends on
-// the equality, that is left out.
-bool Widens(const Plan& plan, const Value& argument, Affinity affinity) {
-  if (!plan.mixed_affinities || plan.relies_on_equalities) return false;
-  if (IsNumber(argument)) {
-    return affinity == Affinity::kBlob || affinity == Affinity::kText;
-  }
-  if (affinity != Affinity::kBlob || argument.type != ValueType::kText) {
+// match. SQLite checks those rows itself.
+bool KeyWalk::Widens(const PathColumn& column, const Value& argument) const {
+  if (!plan_->mixed_affinities || IsNumeric(column.affinity)) return false;
+  if (IsNumber(argument)) return true;
+  if (column.affinity != Affinity::kBlob || argument.type != ValueType::kText) {
     return false;
   }
   std::string scratch;
   return IsNumber(ApplyAffinity(argument, Affinity::kNumeric, &scratch));
 }
 
-// Binds the arguments of a table with key columns.
-class KeyBinder {
- public:
-  KeyBinder(const RowLayout& layout, const Plan& plan)
-      : schema_(layout.schema),
-        plan_(plan),
-        range_{layout.prefix, layout.prefix_end} {}
-
-  KeyRanges Run(sqlite3_value** arguments) {
-    for (int i = 0; i < plan_.equalities; ++i) {
-      if (!BindEquality(i, ValueOfSqlite(*arguments++))) return {};
-    }
-    const bool whole = plan_.equalities == static_cast<int>(schema_.key.size());
-    if (!whole && !BindRange(arguments)) return {};
-    if (range_.begin < range_.end) others_.push_back(std::move(range_));
-    return Join();
-  }
-
- private:
-  const KeyColumn& Key(int position) const {
-    return schema_.key[static_cast<size_t>(position)];
-  }
-
-  bool BindEquality(int position, const Value& argument) {
-    if (argument.type == ValueType::kNull) return false;
-    const KeyColumn& key = Key(position);
-    const Affinity affinity = AffinityOf(schema_, key);
-    if (Widens(plan_, argument, affinity)) AddOthers(key, argument);
-    EncodeKeyColumn(Convert(argument, affinity, &scratch_), key.collation,
-                    key.descending, &range_.begin);
-    range_.end = PrefixSuccessor(range_.begin);
-    return true;
-  }
-
-  // Where values of the other type lie that may equal the argument.
-  void AddOthers(const KeyColumn& key, const Value& argument) {
-    const std::string& prefix = range_.begin;
-    if (IsNumber(argument)) {
-      others_.push_back(TextsIn(prefix, key.descending));
-      return;
-    }
-    const Value number = ApplyAffinity(argument, Affinity::kNumeric, &scratch_);
-    KeyRange range{prefix, ""};
-    EncodeKeyColumn(number, key.collation, key.descending, &range.begin);
-    range.end = PrefixSuccessor(range.begin);
-    others_.push_back(std::move(range));
-  }
-
-  bool BindRange(sqlite3_value** arguments) {
-    if (!plan_.has_lower && !plan_.has_upper) return true;
-    const KeyColumn& key = Key(plan_.equalities);
-    const Affinity affinity = AffinityOf(schema_, key);
-    const std::string prefix = range_.begin;
-    for (const bool is_lower : {true, false}) {
-      if (is_lower ? !plan_.has_lower : !plan_.has_upper) continue;
-      const bool strict = is_lower ? plan_.lower_strict : plan_.upper_strict;
-      const Value argument = ValueOfSqlite(*arguments++);
-      if (argument.type == ValueType::kNull) return false;
-      // The order stays as it is: the other types are where they belong.
-      if (plan_.mixed_affinities && IsNumber(argument) &&
-          (affinity == Affinity::kBlob || affinity == Affinity::kText)) {
-        others_.push_back(TextsIn(prefix, key.descending));
-      }
-      if (plan_.mixed_affinities && affinity == Affinity::kBlob &&
-          argument.type == ValueType::kText) {
-        others_.push_back(NumbersIn(prefix, key.descending));
-      }
-      std::string bound = prefix;
-      EncodeKeyColumn(Convert(argument, affinity, &scratch_), key.collation,
-                      key.descending, &bound);
-      // The keys of a value are those that begin with its encoding; a
-      // descending column turns a lower bound into an upper one.
-      if (is_lower != key.descending) {
-        range_.begin = strict ? PrefixSuccessor(bound) : std::move(bound);
-      } else {
-        range_.end = strict ? std::move(bound) : PrefixSuccessor(bound);
-      }
-    }
-    return range_.begin < range_.end || !others_.empty();
-  }
-
-  // Sorts what was collected and joins what overlaps.
-  KeyRanges Join() {
-    KeyRanges ranges;
-    std::sort(
-        others_.begin(), others_.end(),
-        [](const KeyRange& a, const KeyRange& b) { return a.begin < b.begin; });
-    for (KeyRange& range : others_) {
-      if (!ranges.empty() && range.begin <= ranges.back().end) {
-        std::string& end = ranges.back().end;
-        end = std::max(end, range.end);
-      } else {
-        ranges.push_back(std::move(range));
-      }
-    }
-    return ranges;
-  }
-
-  const TableSchema& schema_;
-  const Plan& plan_;
-  KeyRange range_;
-  KeyRanges others_;
-  std::string scratch_;
-};
-
-KeyRanges BindRowids(const RowLayout& layout, const Plan& plan,
-                     sqlite3_value** arguments) {
-  RowidRange rowids;
-  if (plan.has_lower) {
-    rowids.Restrict(ValueOfSqlite(*arguments++), true, false,
-                    plan.lower_strict);
-  }
-  if (plan.has_upper) {
-    rowids.Restrict(ValueOfSqlite(*arguments), false, true, plan.upper_strict);
-  }
-  if (rowids.empty || rowids.first > rowids.last) return {};
-  KeyRange range{layout.prefix, layout.prefix_end};
-  EncodeRowid(rowids.first, &range.begin);
-  if (rowids.last != kMaxRowid) {
-    range.end = layout.prefix;
-    EncodeRowid(rowids.last + 1, &range.end);
-  }
-  return {std::move(range)};
-}
-
-}  // namespace
-
-BoundKind BindPoint(const RowLayout& layout, const Plan& plan,
-                    sqlite3_value** arguments, std::string* key) {
-  key->assign(layout.prefix);
-  if (layout.schema.identity != RowIdentity::kKey) {
-    if (plan.equalities == 0) return BoundKind::kRange;
-    RowidRange rowids;
-    rowids.Restrict(ValueOfSqlite(*arguments), true, true, false);
-    if (rowids.empty || rowids.first > rowids.last) return BoundKind::kEmpty;
-    EncodeRowid(rowids.first, key);
-    return BoundKind::kPoint;
-  }
-  if (plan.equalities < static_cast<int>(layout.schema.key.size())) {
-    return BoundKind::kRange;
+// Where values of the other type lie that may equal the argument.
+void KeyWalk::AddOthersOfEquality(const PathColumn& column,
+                                  const Value& argument) {
+  if (IsNumber(argument)) {
+    intervals_.push_back(NumericTexts(column));
+    return;
   }
   std::string scratch;
-  for (const KeyColumn& column : layout.schema.key) {
-    const Value argument = ValueOfSqlite(*arguments++);
-    if (argument.type == ValueType::kNull) return BoundKind::kEmpty;
-    const Affinity affinity = AffinityOf(layout.schema, column);
-    if (Widens(plan, argument, affinity)) return BoundKind::kRange;
-    EncodeKeyColumn(Convert(argument, affinity, &scratch), column.collation,
-                    column.descending, key);
-  }
-  return BoundKind::kPoint;
+  intervals_.push_back(Same(
+      Encoded(column, ApplyAffinity(argument, Affinity::kNumeric, &scratch))));
 }
 
-KeyRanges BindRanges(const RowLayout& layout, const Plan& plan,
-                     sqlite3_value** arguments) {
-  return layout.schema.identity == RowIdentity::kKey
-             ? KeyBinder(layout, plan).Run(arguments)
-             : BindRowids(layout, plan, arguments);
+void KeyWalk::AddOthersOfRange(const PathColumn& column,
+                               const Value& argument) {
+  if (!plan_->mixed_affinities || IsNumeric(column.affinity)) return;
+  if (IsNumber(argument)) {
+    intervals_.push_back(Texts(column));
+  } else if (argument.type == ValueType::kText) {
+    intervals_.push_back(NumericTexts(column));
+    if (column.affinity == Affinity::kBlob) {
+      intervals_.push_back(Numbers(column));
+    }
+  }
+}
+
+BoundKind KeyWalk::Bind(const AccessPath& path, const Plan& plan,
+                        sqlite3_value** arguments) {
+  path_ = &path;
+  plan_ = &plan;
+  widened_ = has_null_ = false;
+  lists_.clear();
+  intervals_.clear();
+  base_.assign(path.prefix);
+  bool is_list = false;
+  for (size_t i = 0; i < plan.prefix.size() && !widened_; ++i) {
+    sqlite3_value* const argument = arguments[plan.prefix[i].argument];
+    is_list = is_list || plan.prefix[i].match == Match::kIn;
+    const Bound bound = plan.prefix[i].match == Match::kIn
+                            ? BindList(i, argument)
+                            : BindColumn(i, argument);
+    if (bound == Bound::kEmpty) return BoundKind::kEmpty;
+    widened_ = bound == Bound::kWidened;
+  }
+  if (!widened_) {
+    if (plan.prefix.size() == path.seek_columns &&
+        (path.index == nullptr || !path.index->unique || !has_null_)) {
+      return is_list ? BoundKind::kPoints : BoundKind::kPoint;
+    }
+    if (!BindIntervals(arguments)) return BoundKind::kEmpty;
+  }
+  JoinIntervals();
+  if (intervals_.empty()) return BoundKind::kEmpty;
+  return lists_.empty() && intervals_.size() == 1 ? BoundKind::kRange
+                                                  : BoundKind::kRanges;
+}
+
+KeyWalk::Bound KeyWalk::BindColumn(size_t i, sqlite3_value* argument) {
+  const PathColumn& column = path_->columns[i];
+  const Value value = ValueOfSqlite(argument);
+  if (value.type == ValueType::kNull) {
+    if (plan_->prefix[i].match == Match::kEqual || !column.nullable) {
+      return Bound::kEmpty;
+    }
+    has_null_ = true;
+  }
+  const Value converted = Convert(column, value, &scratch_);
+  if (Widens(column, value)) {
+    intervals_.push_back(Same(Encoded(column, converted)));
+    AddOthersOfEquality(column, value);
+    return Bound::kWidened;
+  }
+  if (lists_.empty()) {
+    Encode(column, converted, &base_);
+  } else {
+    lists_.push_back({{Encoded(column, converted)}});
+  }
+  return Bound::kDone;
+}
+
+// False: the value is of a type that makes the list no list of single values.
+bool KeyWalk::AddToList(const PathColumn& column, sqlite3_value* argument,
+                        List* list) {
+  const Value value = ValueOfSqlite(argument);
+  if (value.type == ValueType::kNull) return true;
+  list->values.push_back(Encoded(column, Convert(column, value, &scratch_)));
+  if (!Widens(column, value)) return true;
+  AddOthersOfEquality(column, value);
+  return false;
+}
+
+KeyWalk::Bound KeyWalk::BindList(size_t i, sqlite3_value* argument) {
+  const PathColumn& column = path_->columns[i];
+  List list;
+  bool widens = false;
+  sqlite3_value* value = nullptr;
+  int rc = sqlite3_vtab_in_first(argument, &value);
+  for (; rc == SQLITE_OK && value != nullptr;
+       rc = sqlite3_vtab_in_next(argument, &value)) {
+    if (!AddToList(column, value, &list)) widens = true;
+  }
+  if (rc == SQLITE_NOMEM) throw std::bad_alloc();
+  if (list.values.empty()) return Bound::kEmpty;
+  std::sort(list.values.begin(), list.values.end());
+  list.values.erase(std::unique(list.values.begin(), list.values.end()),
+                    list.values.end());
+  if (widens) {
+    for (std::string& one : list.values) {
+      intervals_.push_back(Same(std::move(one)));
+    }
+    return Bound::kWidened;
+  }
+  if (lists_.empty()) first_list_ = i;
+  lists_.push_back(std::move(list));
+  return Bound::kDone;
+}
+
+bool KeyWalk::BindIntervals(sqlite3_value** arguments) {
+  const size_t position = plan_->prefix.size();
+  const bool has_lower = plan_->lower != kNoArgument;
+  const bool has_upper = plan_->upper != kNoArgument;
+  if (!has_lower && !has_upper && !plan_->not_null) {
+    intervals_.emplace_back();
+    return true;
+  }
+  const PathColumn& column = path_->columns[position];
+  Interval range = NotNull(column);
+  for (const bool is_lower : {true, false}) {
+    if (is_lower ? !has_lower : !has_upper) continue;
+    const bool strict = is_lower ? plan_->lower_strict : plan_->upper_strict;
+    const Value argument =
+        ValueOfSqlite(arguments[is_lower ? plan_->lower : plan_->upper]);
+    if (argument.type == ValueType::kNull) return false;
+    AddOthersOfRange(column, argument);
+    std::string bound = Encoded(column, Convert(column, argument, &scratch_));
+    // The keys of a value are those that begin with its encoding; a descending
+    // column turns a lower bound into an upper one.
+    if (is_lower != column.key.descending) {
+      range.begin = strict ? PrefixSuccessor(bound) : std::move(bound);
+    } else {
+      range.end = strict ? std::move(bound) : PrefixSuccessor(bound);
+    }
+  }
+  if (plan_->blobs_too) intervals_.push_back(From(column, Value::Blob("")));
+  if (!range.IsEmpty()) intervals_.push_back(std::move(range));
+  return true;
+}
+
+// Sorts what was collected and joins what overlaps.
+void KeyWalk::JoinIntervals() {
+  std::sort(
+      intervals_.begin(), intervals_.end(),
+      [](const Interval& a, const Interval& b) { return a.begin < b.begin; });
+  size_t last = 0;
+  for (size_t i = 1; i < intervals_.size(); ++i) {
+    Interval& into = intervals_[last];
+    Interval& range = intervals_[i];
+    if (!into.end.empty() && range.begin > into.end) {
+      if (++last != i) intervals_[last] = std::move(range);
+    } else if (range.end.empty() ||
+               (!into.end.empty() && range.end > into.end)) {
+      into.end = std::move(range.end);
+    }
+  }
+  if (!intervals_.empty()) intervals_.resize(last + 1);
+}
+
+// Puts the lists from number `lists` on, and the interval, at their near ends.
+void KeyWalk::Restart(size_t lists) {
+  for (size_t i = lists; i < lists_.size(); ++i) {
+    lists_[i].at = reverse_ ? lists_[i].values.size() - 1 : 0;
+  }
+  interval_ =
+      reverse_ && !intervals_.empty() ? intervals_.size() - 1 : size_t{0};
+}
+
+// Moves the last of the first `lists` lists that has a further value on to it.
+bool KeyWalk::Carry(size_t lists) {
+  while (lists > 0) {
+    List& list = lists_[--lists];
+    if (reverse_ ? list.at > 0 : list.at + 1 < list.values.size()) {
+      list.at += reverse_ ? size_t{0} - 1 : 1;
+      Restart(lists + 1);
+      return true;
+    }
+  }
+  return false;
+}
+
+// Builds the range at hand.
+void KeyWalk::Make() {
+  begin_.assign(base_);
+  for (const List& list : lists_) begin_.append(list.values[list.at]);
+  if (intervals_.empty()) return;  // points
+  const Interval& interval = intervals_[interval_];
+  if (interval.end.empty()) {
+    end_ = PrefixSuccessor(begin_);
+  } else {
+    end_.assign(begin_);
+    end_.append(interval.end);
+  }
+  begin_.append(interval.begin);
+}
+
+void KeyWalk::Start(bool reverse) {
+  reverse_ = reverse;
+  Restart(0);
+  Make();
+}
+
+bool KeyWalk::Advance() {
+  if (reverse_ ? interval_ > 0 : interval_ + 1 < intervals_.size()) {
+    interval_ += reverse_ ? size_t{0} - 1 : 1;
+  } else if (!Carry(lists_.size())) {
+    return false;
+  }
+  Make();
+  return true;
+}
+
+bool KeyWalk::SkipTo(std::string_view key) {
+  std::string_view rest = key.substr(base_.size());
+  for (size_t i = 0; i < lists_.size(); ++i) {
+    List& list = lists_[i];
+    const std::string_view from = rest;
+    const bool descending = path_->columns[first_list_ + i].key.descending;
+    if (!SkipKeyColumn(&rest, descending).ok()) return Advance();
+    const std::string_view value = from.substr(0, from.size() - rest.size());
+    auto it = std::lower_bound(list.values.begin(), list.values.end(), value);
+    const bool found = it != list.values.end() && *it == value;
+    if (!found && reverse_ && it == list.values.begin()) {
+      if (!Carry(i)) return false;
+      return Make(), true;
+    }
+    if (!found && !reverse_ && it == list.values.end()) {
+      if (!Carry(i)) return false;
+      return Make(), true;
+    }
+    if (!found && reverse_) --it;
+    list.at = static_cast<size_t>(it - list.values.begin());
+    if (!found) {
+      Restart(i + 1);
+      return Make(), true;
+    }
+  }
+  Restart(lists_.size());
+  const auto passed = [&](const Interval& interval) {
+    return reverse_ ? interval.begin > rest
+                    : !interval.end.empty() && interval.end <= rest;
+  };
+  while (passed(intervals_[interval_])) {
+    if (!Advance()) return false;
+    // Another value of a list: its intervals are all ahead.
+    if (interval_ == (reverse_ ? intervals_.size() - 1 : 0)) return true;
+  }
+  return Make(), true;
+}
+
+KeyRange KeyWalk::Hull() {
+  const bool reverse = reverse_;
+  KeyRange hull;
+  Start(/*reverse=*/true);
+  hull.end = intervals_.empty() ? PrefixSuccessor(begin_) : end_;
+  Start(/*reverse=*/false);
+  hull.begin = begin_;
+  if (reverse) Start(reverse);
+  return hull;
+}
+
+bool KeyWalk::CountsMoreThan(size_t limit) const {
+  size_t count = 1;
+  int lists = 0;
+  for (const List& list : lists_) {
+    if (list.values.size() > 1) ++lists;
+    count *= list.values.size();
+    if (lists > 1 && count > limit) return true;
+  }
+  return false;
 }
 
 }  // namespace nori

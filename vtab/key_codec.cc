@@ -487,6 +487,10 @@ void EncodeIndexPrefix(uint64_t table_id, uint32_t index_id, std::string* dst) {
   EncodeMagnitude(index_id, false, dst);
 }
 
+void EncodeTablePrefix(uint64_t table_id, std::string* dst) {
+  EncodeMagnitude(table_id, false, dst);
+}
+
 bool DecodeIndexPrefix(std::string_view* input, uint64_t* table_id,
                        uint32_t* index_id) {
   uint64_t index;

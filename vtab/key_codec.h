@@ -51,6 +51,8 @@ absl::Status SkipKeyColumn(std::string_view* input, bool descending);
 // the table itself. The first byte is 0x80 or more: smaller ones are free for
 // keys that belong to no table.
 void EncodeIndexPrefix(uint64_t table_id, uint32_t index_id, std::string* dst);
+// Appends the prefix of all keys of all indexes of a table.
+void EncodeTablePrefix(uint64_t table_id, std::string* dst);
 // Parses what EncodeIndexPrefix wrote from the front of *input and advances it.
 // False, with *input unspecified, on malformed input.
 bool DecodeIndexPrefix(std::string_view* input, uint64_t* table_id,

@@ -9,6 +9,7 @@
 
 #include "engine/format/status_macros.h"
 #include "vtab/error_map.h"
+#include "vtab/index_state.h"
 #include "vtab/key_codec.h"
 #include "vtab/module_callbacks.h"
 #include "vtab/virtual_table.h"
@@ -28,38 +29,45 @@ VirtualTable::~VirtualTable() { database->TableDisconnected(this); }
 
 void VirtualTable::SetId(uint64_t table_id) {
   id = table_id;
-  layout.prefix.clear();
-  EncodeIndexPrefix(id, /*index_id=*/0, &layout.prefix);
-  layout.prefix_end = PrefixSuccessor(layout.prefix);
+  layout.SetTableId(id);
 }
 
 absl::Status VirtualTable::EnsureOpen() {
   NORI_RETURN_IF_ERROR(database->EnsureOpen());
   if (id != 0) return absl::OkStatus();
-  absl::StatusOr<uint64_t> found = database->state_table().FindTable(name);
+  const absl::StatusOr<TableState> found =
+      database->state_table().FindTable(name);
   // Not a missing file, which kNotFound would be taken for.
   if (absl::IsNotFound(found.status())) {
     return absl::DataLossError(found.status().message());
   }
   NORI_RETURN_IF_ERROR(found.status());
-  SetId(*found);
+  if (!found->indexes.empty()) {
+    NORI_ASSIGN_OR_RETURN(IndexState state,
+                          ParseIndexState(layout.schema, found->indexes));
+    layout.SetIndexes(std::move(state.indexes));
+  }
+  SetId(found->id);
   return absl::OkStatus();
 }
 
-uint64_t VirtualTable::EstimatedRows() {
-  // Of an error here SQLite would pass on the message and drop the code; xOpen
-  // reports it whole.
-  if (!EnsureOpen().ok()) return 1;
-  const SequenceNumber now = database->engine()->LastSequence();
-  const uint64_t slack = std::max<uint64_t>(1000, estimated_rows_ / 8);
-  if (!estimated_ || now - estimated_at_ > slack) {
-    estimated_rows_ = database->engine()
-                          ->Estimate({layout.prefix, layout.prefix_end})
-                          .entries;
-    estimated_at_ = now;
-    estimated_ = true;
+const std::vector<std::shared_ptr<const AccessPath>>& VirtualTable::paths() {
+  bool known = paths_id_ == id && paths_.size() == layout.indexes.size() + 1;
+  for (size_t i = 0; known && i < layout.indexes.size(); ++i) {
+    known = paths_[i + 1]->index == layout.indexes[i];
   }
-  return estimated_rows_;
+  if (!known) {
+    paths_ = ListAccessPaths(layout);
+    paths_id_ = id;
+  }
+  return paths_;
+}
+
+std::shared_ptr<const AccessPath> VirtualTable::FindPath(uint32_t id_of_path) {
+  for (const auto& path : paths()) {
+    if (path->id == id_of_path) return path;
+  }
+  return nullptr;
 }
 
 namespace {
@@ -78,6 +86,8 @@ absl::StatusOr<std::unique_ptr<VirtualTable>> Declare(sqlite3* db, void* aux,
   const int rc = sqlite3_declare_vtab(db, schema.DeclarationSql().c_str());
   NORI_RETURN_IF_ERROR(StatusOfSqlite(db, rc, "declaring the table"));
   sqlite3_vtab_config(db, SQLITE_VTAB_CONSTRAINT_SUPPORT, 1);
+  // Rows like others: triggers and views may use them, whoever wrote those.
+  sqlite3_vtab_config(db, SQLITE_VTAB_INNOCUOUS);
   return std::make_unique<VirtualTable>(connection->GetDatabase(argv[1]),
                                         std::move(schema), argv[2]);
 }
@@ -96,7 +106,8 @@ int Create(sqlite3* db, void* aux, int argc, const char* const* argv,
     const absl::Status opened =
         database.EnsureOpenForCreate((*table)->layout.schema.options);
     if (!opened.ok()) return Fail(opened, error);
-    const absl::StatusOr<uint64_t> id = database.CreateTable(argv[2]);
+    const absl::StatusOr<uint64_t> id =
+        database.CreateTable(argv[2], (*table)->layout.schema);
     if (!id.ok()) return Fail(id.status(), error);
     (*table)->SetId(*id);
     *result = table->release();

@@ -1,11 +1,11 @@
 #include "vtab/row.h"
 
-#include <new>
 #include <utility>
 
 #include "absl/container/inlined_vector.h"
 #include "absl/status/statusor.h"
 #include "engine/format/status_macros.h"
+#include "vtab/index.h"
 #include "vtab/key_codec.h"
 
 namespace nori {
@@ -16,6 +16,40 @@ RowLayout::RowLayout(TableSchema table_schema)
     key_position[static_cast<size_t>(schema.key[i].column)] =
         static_cast<int>(i);
   }
+  LayOutIndexes();
+}
+
+void RowLayout::LayOutIndexes() {
+  indexes.clear();
+  for (const IndexSchema& index : schema.indexes) {
+    indexes.push_back(
+        std::make_shared<const IndexLayout>(schema, index, table_id_));
+  }
+}
+
+void RowLayout::SetIndexes(std::vector<IndexSchema> new_indexes) {
+  schema.indexes = std::move(new_indexes);
+  LayOutIndexes();
+}
+
+void RowLayout::SetTableId(uint64_t table_id) {
+  table_id_ = table_id;
+  prefix.clear();
+  EncodeIndexPrefix(table_id, /*index_id=*/0, &prefix);
+  prefix_end = PrefixSuccessor(prefix);
+  LayOutIndexes();
+}
+
+void RowLayout::AddIndex(IndexSchema index) {
+  indexes.push_back(
+      std::make_shared<const IndexLayout>(schema, index, table_id_));
+  schema.indexes.push_back(std::move(index));
+}
+
+void RowLayout::RemoveIndex(uint32_t id) {
+  std::erase_if(indexes, [id](const auto& index) { return index->id == id; });
+  std::erase_if(schema.indexes,
+                [id](const IndexSchema& index) { return index.id == id; });
 }
 
 void RowLayout::AppendKey(absl::Span<const Value> values,
@@ -91,61 +125,6 @@ absl::Status RowView::Column(int column, Value* value) {
   }
   *value = decoded.value;
   return absl::OkStatus();
-}
-
-Value ValueOfSqlite(sqlite3_value* argument) {
-  switch (sqlite3_value_type(argument)) {
-    case SQLITE_INTEGER:
-      return Value::Integer(sqlite3_value_int64(argument));
-    case SQLITE_FLOAT:
-      return Value::Real(sqlite3_value_double(argument));
-    case SQLITE_TEXT: {
-      const auto* text =
-          reinterpret_cast<const char*>(sqlite3_value_text(argument));
-      // Out of memory while converting from UTF-16; there is no row to store.
-      if (text == nullptr) throw std::bad_alloc();
-      return Value::Text(
-          {text, static_cast<size_t>(sqlite3_value_bytes(argument))});
-    }
-    case SQLITE_BLOB: {
-      const auto* blob = static_cast<const char*>(sqlite3_value_blob(argument));
-      const auto size = static_cast<size_t>(sqlite3_value_bytes(argument));
-      if (blob == nullptr && size > 0) throw std::bad_alloc();
-      return Value::Blob(size == 0 ? std::string_view("")
-                                   : std::string_view(blob, size));
-    }
-    default:
-      return Value::Null();
-  }
-}
-
-void ResultOfValue(sqlite3_context* context, const Value& value) {
-  // SQLite keeps results in registers beyond the next row (max() does, and
-  // DISTINCT), and does not copy what it was told is static: so it copies here,
-  // into a buffer that the register reuses.
-  switch (value.type) {
-    case ValueType::kNull:
-      sqlite3_result_null(context);
-      break;
-    case ValueType::kInteger:
-      sqlite3_result_int64(context, value.integer);
-      break;
-    case ValueType::kReal:
-      sqlite3_result_double(context, value.real);
-      break;
-    case ValueType::kText:
-      sqlite3_result_text64(context, value.bytes.data(), value.bytes.size(),
-                            SQLITE_TRANSIENT, SQLITE_UTF8);
-      break;
-    case ValueType::kBlob:
-      if (value.bytes.empty()) {
-        sqlite3_result_zeroblob(context, 0);
-      } else {
-        sqlite3_result_blob64(context, value.bytes.data(), value.bytes.size(),
-                              SQLITE_TRANSIENT);
-      }
-      break;
-  }
 }
 
 }  // namespace nori

@@ -8,6 +8,7 @@
 #define NORI_VTAB_ROW_H_
 
 #include <cstdint>
+#include <memory>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -16,15 +17,27 @@
 #include "absl/types/span.h"
 #include "vtab/record.h"
 #include "vtab/schema.h"
-#include "vtab/sqlite.h"
 #include "vtab/value.h"
 
 namespace nori {
 
-// A table's schema with what coding its rows needs. Immutable but for `prefix`,
-// which is set once the table's id is known.
+struct IndexLayout;
+
+// A table's schema with what coding its rows needs. Immutable but for the
+// prefixes, which are set once the table's id is known, and for the indexes,
+// which come and go.
 struct RowLayout {
   explicit RowLayout(TableSchema table_schema);
+
+  // Takes the place of the indexes of the schema. REQUIRES: the table's id is
+  // not set.
+  void SetIndexes(std::vector<IndexSchema> indexes);
+  // Sets the prefixes of the table and its indexes.
+  void SetTableId(uint64_t table_id);
+  // Indexes that are made or dropped later. REQUIRES: the table's id is set,
+  // and AddIndex: a new id; RemoveIndex: one of schema.indexes.
+  void AddIndex(IndexSchema index);
+  void RemoveIndex(uint32_t id);
 
   // Encodes the key of a row, without the prefix. `values` has one value per
   // column. REQUIRES: the table has no rowids.
@@ -35,6 +48,13 @@ struct RowLayout {
   std::string prefix;             // of every engine key of the table
   std::string prefix_end;         // the smallest string above all of them
   std::vector<int> key_position;  // by column; -1: not in the key
+  // As schema.indexes; a scan may hold one that is dropped meanwhile.
+  std::vector<std::shared_ptr<const IndexLayout>> indexes;
+
+ private:
+  void LayOutIndexes();
+
+  uint64_t table_id_ = 0;
 };
 
 // One stored row. Reusable without allocation. Not thread-safe.
@@ -68,12 +88,6 @@ class RowView {
   uint64_t row_ = 0;
   std::vector<Decoded> decoded_;  // by key position; empty before first use
 };
-
-// The value of an argument from SQLite; views live as long as the argument is
-// not converted.
-Value ValueOfSqlite(sqlite3_value* argument);
-// Makes `value` the result of a callback, copying it.
-void ResultOfValue(sqlite3_context* context, const Value& value);
 
 }  // namespace nori
 

@@ -51,15 +51,42 @@ enum class RowIdentity : uint8_t {
   kKey,         // any other key: WITHOUT ROWID, key columns below
 };
 
+// A secondary index.
+struct IndexSchema {
+  // The index id of its engine keys, from 1. Never used again in the table.
+  uint32_t id = 0;
+  std::string name;  // unquoted; unique in the table
+  bool unique = false;
+  bool constraint = false;         // made by UNIQUE, not by INDEX
+  std::vector<KeyColumn> columns;  // as written: one may come twice
+};
+
 struct TableSchema {
   std::vector<Column> columns;
   RowIdentity identity = RowIdentity::kAutoRowid;
   int rowid_column = -1;       // kRowidAlias only
   std::vector<KeyColumn> key;  // kKey: the primary key, in order
+  // In the order of their making, which is that of their ids: constraints
+  // before INDEX arguments. A constraint that repeats the key or an older one
+  // has none, as in SQLite.
+  std::vector<IndexSchema> indexes;
+  // kKey: how many of the indexes of the definition were made before the key,
+  // which is also the highest id among them. SQLite checks unique indexes, this
+  // key among them, from the last made to the first.
+  size_t indexes_before_key = 0;
   std::map<std::string, std::string> options;  // name=value, names lower-case
+
+  // The index called `name`, ASCII case-insensitively; null if none.
+  const IndexSchema* FindIndex(std::string_view name) const;
 
   // Index of the column called `name`, ASCII case-insensitively; -1 if none.
   int FindColumn(std::string_view name) const;
+
+  // Index of the first hidden column, kSnapshotColumnName: in a condition it
+  // says which snapshot to read.
+  int snapshot_column() const { return static_cast<int>(columns.size()); }
+  // Index of the second one, kKeyColumnName; only kKey tables have it.
+  int key_column() const { return snapshot_column() + 1; }
 
   // The text for sqlite3_declare_vtab. kKey tables get a hidden BLOB column
   // (named by kKeyColumnName) last, the one-column key of a WITHOUT ROWID
@@ -67,10 +94,15 @@ struct TableSchema {
   std::string DeclarationSql() const;
 };
 
-inline constexpr char kKeyColumnName[] = "nori_key";
+// The table argument that makes the index: "INDEX name(columns)", "UNIQUE INDEX
+// name(columns)" or "CONSTRAINT name UNIQUE(columns)". What ParseIndex reads.
+std::string IndexSql(const TableSchema& table, const IndexSchema& index);
 
-// Most columns a table can have: SQLite's default limit, less the hidden key.
-inline constexpr size_t kMaxColumns = 1999;
+inline constexpr char kKeyColumnName[] = "nori_key";
+inline constexpr char kSnapshotColumnName[] = "nori_snapshot";
+
+// Most columns a table can have: SQLite's default limit, less the hidden ones.
+inline constexpr size_t kMaxColumns = 1998;
 
 // Parses the module arguments (argv[3..]), each the text between two top-level
 // commas. Accepts column definitions and then table constraints as CREATE TABLE
@@ -79,14 +111,24 @@ inline constexpr size_t kMaxColumns = 1999;
 // for or not. An option's value is kept unquoted if it is one quoted token,
 // else as written; which options exist is the caller's to check.
 //
+// Indexes stand among the table constraints: UNIQUE(...), INDEX [name](...),
+// UNIQUE INDEX [name](...), each with COLLATE and ASC or DESC per column. A
+// UNIQUE constraint's name is that of its index. Indexes without a name are
+// called nori_autoindex_<id>.
+//
 // Errors name the column, clause or option, worded as SQLite's where it has a
 // wording: kInvalidArgument for what SQLite itself refuses in CREATE TABLE,
-// kUnimplemented for what it takes and this does not (UNIQUE, CHECK, DEFAULT,
-// REFERENCES, FOREIGN KEY, GENERATED, AUTOINCREMENT, INDEX, STRICT, conflict
+// kUnimplemented for what it takes and this does not (CHECK, DEFAULT,
+// REFERENCES, FOREIGN KEY, GENERATED, AUTOINCREMENT, STRICT, conflict
 // clauses other than ABORT, collations other than the built-in ones, a column
-// called nori_key, a type that holds the word HIDDEN).
+// called nori_key or nori_snapshot, a type that holds the word HIDDEN).
 absl::StatusOr<TableSchema> ParseSchema(
     const std::vector<std::string>& arguments);
+
+// Parses one argument that makes an index of `table`, as ParseSchema does, with
+// its errors. The index's id is 0; its name is empty if it has none.
+absl::StatusOr<IndexSchema> ParseIndex(const TableSchema& table,
+                                       std::string_view definition);
 
 }  // namespace nori
 

@@ -18,11 +18,19 @@ absl::Status Unsupported(std::string_view what) {
   return absl::UnimplementedError(Concat({"nori: ", what}));
 }
 
-// One column of the primary key before the identity of the table is known.
+// One column of a key before the identity of the table and the collations of
+// its columns are known.
 struct KeyTerm {
   int column = 0;
   std::optional<Collation> collation;  // explicit COLLATE only
   bool descending = false;
+};
+
+struct IndexTerms {
+  std::string name;  // may be empty
+  bool unique = false;
+  bool constraint = false;  // UNIQUE without INDEX, left out if it repeats one
+  std::vector<KeyTerm> terms;
 };
 
 // SQLite's reading of a type: ALWAYS and GENERATED ALWAYS at the end are taken
@@ -77,10 +85,25 @@ bool HoldsHidden(std::string_view type) {
 
 class SchemaParser {
  public:
+  SchemaParser() = default;
+  // For more arguments of a table that is there.
+  explicit SchemaParser(const TableSchema& table) : schema_(table) {}
+
+  absl::StatusOr<IndexSchema> OneIndex(std::string_view definition) {
+    NORI_RETURN_IF_ERROR(Argument(definition));
+    if (indexes_.size() != 1 || has_key_) {
+      return Invalid(Concat({"no index: \"", definition, "\""}));
+    }
+    IndexSchema index = Resolve(indexes_[0]);
+    index.name = indexes_[0].name;
+    return index;
+  }
+
   absl::Status Argument(std::string_view text) {
     text_ = text;
     tokens_ = TokenizeSql(text);
     next_ = 0;
+    constraint_name_.clear();
     for (const SqlToken& token : tokens_) {
       if (token.type == SqlTokenType::kIllegal) {
         return Invalid(Concat({"unrecognized token: \"", token.text, "\""}));
@@ -98,9 +121,6 @@ class SchemaParser {
         return Unsupported("STRICT tables are not supported");
       }
     }
-    if (Peek().IsWord("INDEX")) {
-      return Unsupported("INDEX is not supported");
-    }
     if (AtTableConstraint()) return TableConstraints();
     return ColumnDefinition();
   }
@@ -111,6 +131,7 @@ class SchemaParser {
     }
     if (!has_key_) {
       if (without_rowid_) return Invalid("PRIMARY KEY missing on table");
+      NORI_RETURN_IF_ERROR(AddIndexes());
       return std::move(schema_);
     }
     Column& first = schema_.columns[static_cast<size_t>(key_[0].column)];
@@ -120,13 +141,18 @@ class SchemaParser {
       schema_.identity = RowIdentity::kRowidAlias;
       schema_.rowid_column = key_[0].column;
       first.not_null = false;
+      NORI_RETURN_IF_ERROR(AddIndexes());
       return std::move(schema_);
     }
     // An alias made an ordinary key by WITHOUT ROWID has lost its COLLATE: in
-    // SQLite the key is rebuilt from the column.
-    if (is_integer) key_[0].collation.reset();
+    // SQLite the key is rebuilt from the column, after all else.
+    if (is_integer) {
+      key_[0].collation.reset();
+      indexes_before_key_ = indexes_.size();
+    }
     schema_.identity = RowIdentity::kKey;
     for (const KeyTerm& term : key_) AddKeyColumn(term);
+    NORI_RETURN_IF_ERROR(AddIndexes());
     return std::move(schema_);
   }
 
@@ -196,7 +222,8 @@ class SchemaParser {
     if (schema_.FindColumn(column.name) >= 0) {
       return Invalid(Concat({"duplicate column name: ", column.name}));
     }
-    if (EqualsIgnoreCase(column.name, kKeyColumnName)) {
+    if (EqualsIgnoreCase(column.name, kKeyColumnName) ||
+        EqualsIgnoreCase(column.name, kSnapshotColumnName)) {
       return Unsupported(
           Concat({"the column name ", column.name, " is reserved"}));
     }
@@ -245,7 +272,10 @@ class SchemaParser {
 
   absl::Status ColumnConstraint() {
     Column& column = schema_.columns.back();
-    if (TakeWord("CONSTRAINT")) return Name().status();
+    if (TakeWord("CONSTRAINT")) {
+      NORI_ASSIGN_OR_RETURN(constraint_name_, Name());
+      return absl::OkStatus();
+    }
     if (TakeWord("COLLATE")) {
       NORI_ASSIGN_OR_RETURN(column.collation, CollationClause());
       return absl::OkStatus();
@@ -259,6 +289,15 @@ class SchemaParser {
     if (TakeWord("PRIMARY")) {
       if (!TakeWord("KEY")) return SyntaxError();
       return ColumnPrimaryKey();
+    }
+    if (TakeWord("UNIQUE")) {
+      IndexTerms index;
+      index.name = constraint_name_;
+      index.unique = index.constraint = true;
+      index.terms.push_back(
+          {static_cast<int>(schema_.columns.size()) - 1, std::nullopt, false});
+      indexes_.push_back(std::move(index));
+      return ConflictClause();
     }
     const std::string_view clause = UnsupportedClause();
     if (clause.empty()) {
@@ -276,8 +315,7 @@ class SchemaParser {
       return "DEFERRABLE";
     }
     for (const std::string_view clause :
-         {"DEFAULT", "UNIQUE", "CHECK", "REFERENCES", "DEFERRABLE",
-          "AUTOINCREMENT", "INDEX"}) {
+         {"DEFAULT", "CHECK", "REFERENCES", "DEFERRABLE", "AUTOINCREMENT"}) {
       if (Peek().IsWord(clause)) return clause;
     }
     if (Peek().IsWord("FOREIGN")) return "FOREIGN KEY";
@@ -340,13 +378,16 @@ class SchemaParser {
   absl::Status StartKey() {
     if (has_key_) return Invalid("table has more than one primary key");
     has_key_ = true;
+    indexes_before_key_ = static_cast<size_t>(
+        std::count_if(indexes_.begin(), indexes_.end(),
+                      [](const IndexTerms& made) { return made.constraint; }));
     return absl::OkStatus();
   }
 
   bool AtTableConstraint() const {
     return Peek().IsWord("CONSTRAINT") || Peek().IsWord("PRIMARY") ||
            Peek().IsWord("UNIQUE") || Peek().IsWord("CHECK") ||
-           Peek().IsWord("FOREIGN");
+           Peek().IsWord("FOREIGN") || Peek().IsWord("INDEX");
   }
 
   absl::Status TableConstraints() {
@@ -354,10 +395,12 @@ class SchemaParser {
     seen_constraint_ = true;
     while (!AtEnd()) {
       if (TakeWord("CONSTRAINT")) {
-        NORI_RETURN_IF_ERROR(Name().status());
+        NORI_ASSIGN_OR_RETURN(constraint_name_, Name());
       } else if (TakeWord("PRIMARY")) {
         if (!TakeWord("KEY")) return SyntaxError();
         NORI_RETURN_IF_ERROR(TablePrimaryKey());
+      } else if (Peek().IsWord("UNIQUE") || Peek().IsWord("INDEX")) {
+        NORI_RETURN_IF_ERROR(Index());
       } else {
         const std::string_view clause = UnsupportedClause();
         if (clause.empty()) return SyntaxError();
@@ -368,6 +411,35 @@ class SchemaParser {
   }
 
   absl::Status TablePrimaryKey() {
+    NORI_ASSIGN_OR_RETURN(std::vector<KeyTerm> terms, KeyTerms());
+    NORI_RETURN_IF_ERROR(ConflictClause());
+    NORI_RETURN_IF_ERROR(StartKey());
+    key_ = std::move(terms);
+    return absl::OkStatus();
+  }
+
+  // UNIQUE(...), INDEX [name](...) or UNIQUE INDEX [name](...).
+  absl::Status Index() {
+    IndexTerms index;
+    index.unique = TakeWord("UNIQUE");
+    index.constraint = !TakeWord("INDEX");
+    if (index.constraint) {
+      index.name = constraint_name_;
+    } else if (!Peek().IsSymbol('(')) {
+      NORI_ASSIGN_OR_RETURN(index.name, Name());
+    }
+    NORI_ASSIGN_OR_RETURN(index.terms, KeyTerms());
+    if (index.constraint) {
+      NORI_RETURN_IF_ERROR(ConflictClause());
+    } else if (Peek().IsWord("WHERE")) {
+      return Unsupported("WHERE of an INDEX is not supported");
+    }
+    indexes_.push_back(std::move(index));
+    return absl::OkStatus();
+  }
+
+  // The columns of a key, in parentheses.
+  absl::StatusOr<std::vector<KeyTerm>> KeyTerms() {
     if (!TakeSymbol('(')) return SyntaxError();
     std::vector<KeyTerm> terms;
     do {
@@ -383,10 +455,7 @@ class SchemaParser {
     } while (TakeSymbol(','));
     NORI_RETURN_IF_ERROR(RefuseAutoincrement());
     if (!TakeSymbol(')')) return SyntaxError();
-    NORI_RETURN_IF_ERROR(ConflictClause());
-    NORI_RETURN_IF_ERROR(StartKey());
-    key_ = std::move(terms);
-    return absl::OkStatus();
+    return terms;
   }
 
   // A column name in any number of parentheses, with COLLATE anywhere after it;
@@ -441,9 +510,96 @@ class SchemaParser {
     schema_.key.push_back({term.column, term.descending, collation});
   }
 
+  // --- Indexes, when all columns and the key are known ---
+
+  absl::Status AddIndexes() {
+    // INDEX is what CREATE INDEX would have made after the table.
+    const auto first_index = std::stable_partition(
+        indexes_.begin(), indexes_.end(),
+        [](const IndexTerms& made) { return made.constraint; });
+    indexes_before_key_ =
+        std::min(indexes_before_key_,
+                 static_cast<size_t>(first_index - indexes_.begin()));
+    for (size_t i = 0; i < indexes_.size(); ++i) {
+      const IndexTerms& made = indexes_[i];
+      IndexSchema index = Resolve(made);
+      const bool is_key = made.constraint && IsKey(index.columns);
+      if (is_key && i < indexes_before_key_) {
+        // SQLite makes the older constraint's index the key, directions and
+        // all.
+        if (schema_.identity == RowIdentity::kKey) schema_.key = index.columns;
+        indexes_before_key_ = i;
+      }
+      if (i == indexes_before_key_) {
+        schema_.indexes_before_key = schema_.indexes.size();
+      }
+      if (is_key || (made.constraint && IsRepeated(index.columns))) continue;
+      index.id = static_cast<uint32_t>(schema_.indexes.size()) + 1;
+      NORI_ASSIGN_OR_RETURN(index.name, IndexName(made, index.id));
+      schema_.indexes.push_back(std::move(index));
+    }
+    if (indexes_before_key_ >= indexes_.size()) {
+      schema_.indexes_before_key = schema_.indexes.size();
+    }
+    return absl::OkStatus();
+  }
+
+  IndexSchema Resolve(const IndexTerms& made) const {
+    IndexSchema index;
+    index.unique = made.unique;
+    index.constraint = made.constraint;
+    for (const KeyTerm& term : made.terms) {
+      const Column& column = schema_.columns[static_cast<size_t>(term.column)];
+      index.columns.push_back({term.column, term.descending,
+                               term.collation.value_or(column.collation)});
+    }
+    return index;
+  }
+
+  // Whether two keys have the same columns in the same order.
+  static bool SameColumns(const std::vector<KeyColumn>& a,
+                          const std::vector<KeyColumn>& b) {
+    return std::equal(a.begin(), a.end(), b.begin(), b.end(),
+                      [](const KeyColumn& x, const KeyColumn& y) {
+                        return x.column == y.column &&
+                               x.collation == y.collation;
+                      });
+  }
+
+  bool IsKey(const std::vector<KeyColumn>& columns) const {
+    if (schema_.identity == RowIdentity::kRowidAlias) {
+      return columns.size() == 1 && columns[0].column == schema_.rowid_column;
+    }
+    return SameColumns(columns, schema_.key);
+  }
+
+  bool IsRepeated(const std::vector<KeyColumn>& columns) const {
+    return std::any_of(schema_.indexes.begin(), schema_.indexes.end(),
+                       [&columns](const IndexSchema& index) {
+                         return index.unique &&
+                                SameColumns(columns, index.columns);
+                       });
+  }
+
+  // Only INDEX names are asked for; a constraint's is taken if it is free.
+  absl::StatusOr<std::string> IndexName(const IndexTerms& made,
+                                        uint32_t id) const {
+    if (!made.name.empty()) {
+      if (schema_.FindIndex(made.name) == nullptr) return made.name;
+      if (!made.constraint) {
+        return Invalid(Concat({"index ", made.name, " already exists"}));
+      }
+    }
+    std::string name = Concat({"nori_autoindex_", std::to_string(id)});
+    while (schema_.FindIndex(name) != nullptr) name.push_back('_');
+    return name;
+  }
+
   TableSchema schema_;
   std::vector<bool> is_integer_;  // per column: declared INTEGER, exactly
   std::vector<KeyTerm> key_;
+  std::vector<IndexTerms> indexes_;
+  size_t indexes_before_key_ = 0;
   bool has_key_ = false;
   bool descending_column_key_ = false;  // DESC of a column's own PRIMARY KEY
   bool seen_constraint_ = false;
@@ -453,6 +609,8 @@ class SchemaParser {
   std::string_view text_;
   std::vector<SqlToken> tokens_;
   size_t next_ = 0;
+  // The last CONSTRAINT of the argument: SQLite gives it to all that follow.
+  std::string constraint_name_;
 };
 
 }  // namespace
@@ -464,6 +622,11 @@ absl::StatusOr<TableSchema> ParseSchema(
     NORI_RETURN_IF_ERROR(parser.Argument(argument));
   }
   return parser.Finish();
+}
+
+absl::StatusOr<IndexSchema> ParseIndex(const TableSchema& table,
+                                       std::string_view definition) {
+  return SchemaParser(table).OneIndex(definition);
 }
 
 }  // namespace nori

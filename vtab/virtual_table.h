@@ -12,19 +12,20 @@
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
 #include "engine/engine.h"
+#include "vtab/access_path.h"
 #include "vtab/connection.h"
+#include "vtab/cursor.h"
 #include "vtab/database.h"
-#include "vtab/key_bounds.h"
+#include "vtab/plan.h"
 #include "vtab/row.h"
 #include "vtab/schema.h"
 #include "vtab/sqlite.h"
+#include "vtab/statistics.h"
 
 namespace nori {
 
 // What sqlite3_declare_vtab has made known. The engine is opened at first use,
 // so that a table whose engine is missing can still be dropped.
-class Cursor;
-
 struct VirtualTable : sqlite3_vtab {
   VirtualTable(std::shared_ptr<Database> db, TableSchema table_schema,
                std::string table_name);
@@ -36,12 +37,20 @@ struct VirtualTable : sqlite3_vtab {
   void SetId(uint64_t table_id);
 
   bool has_rowid() const { return layout.schema.identity != RowIdentity::kKey; }
-  // Columns that the planner can seek by: the key's, or the rowid.
+  // Columns of the key, or the rowid.
   size_t key_columns() const {
     return has_rowid() ? 1 : layout.schema.key.size();
   }
-  // Estimated rows, refreshed when the engine has grown much since the last.
-  uint64_t EstimatedRows();
+  // The ways in that there are now: the table itself, then its indexes.
+  // REQUIRES: EnsureOpen was OK, if keys are asked for.
+  const std::vector<std::shared_ptr<const AccessPath>>& paths();
+  // The one with this id; null if there is none any more.
+  std::shared_ptr<const AccessPath> FindPath(uint32_t id);
+  TableStatistics& statistics() { return statistics_; }
+  PlanList& plans() { return plans_; }
+
+  // Removes all rows in the open write transaction.
+  absl::Status Truncate();
 
   // An open cursor, one that was closed before if there is one: it brings its
   // buffers, so that a lookup allocates little.
@@ -52,53 +61,19 @@ struct VirtualTable : sqlite3_vtab {
   std::string name;
   uint64_t id = 0;  // 0: not yet looked up
   RowLayout layout;
+  // Whether the last rowid or key that SQLite was given came from a cursor that
+  // reads a snapshot: what a DELETE or UPDATE is told to change is the row that
+  // was read last before it.
+  bool row_of_snapshot = false;
+  // The next scan, which is that of a DELETE, removes all rows and finds none.
+  bool truncating = false;
 
  private:
   std::vector<std::unique_ptr<Cursor>> spare_cursors_;
-  uint64_t estimated_rows_ = 0;
-  SequenceNumber estimated_at_ = 0;
-  bool estimated_ = false;
-};
-
-// One scan or lookup.
-class Cursor : public sqlite3_vtab_cursor {
- public:
-  explicit Cursor(VirtualTable* table)
-      : sqlite3_vtab_cursor{}, table_(table), row_(&table->layout) {}
-  ~Cursor() { Close(); }
-
-  // REQUIRES: new or closed.
-  absl::Status Open();
-  // Lets go of the view and of what was read in it.
-  void Close();
-  absl::Status Filter(int plan_number, sqlite3_value** argv);
-  absl::Status Next();
-  bool Eof() const { return eof_; }
-  absl::Status Column(sqlite3_context* context, int column);
-  absl::Status Rowid(sqlite3_int64* rowid);
-
- private:
-  // Reads the row whose key is point_key_.
-  absl::Status LookUp();
-  // Starts at the near end of range `range_`.
-  absl::Status Scan();
-  // After a move: finds out whether there is a row.
-  absl::Status Settle();
-  absl::Status ParseRow();
-
-  VirtualTable* const table_;
-  bool opened_ = false;
-  bool eof_ = true;
-  bool reverse_ = false;
-  bool row_parsed_ = false;
-  bool point_ = false;  // a lookup of point_key_; else a scan of ranges_
-  SnapshotRef view_;
-  std::string point_key_;
-  KeyRanges ranges_;
-  size_t range_ = 0;  // of ranges_, the one that iterator_ walks
-  std::unique_ptr<Iterator> iterator_;
-  PinnedValue pinned_;
-  RowView row_;
+  std::vector<std::shared_ptr<const AccessPath>> paths_;
+  uint64_t paths_id_ = 0;  // the table's id in them
+  TableStatistics statistics_;
+  PlanList plans_;
 };
 
 // Callbacks of the module, by file.

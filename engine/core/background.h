@@ -76,8 +76,10 @@ class Background {
       const Memtable& memtable, std::vector<std::string>* sample = nullptr);
   // Writes every immutable layer.
   absl::Status FlushAll();
-  // Merges all that the slots in `range` hold into one run each.
-  absl::Status CompactRange(const KeyRange& range);
+  // Merges all that the slots in `range` hold into one run each; asks `go_on`,
+  // if there is one, before each.
+  absl::Status CompactRange(const KeyRange& range,
+                            const std::function<absl::Status()>& go_on);
   absl::Status AddGuards(const KeyRange& range);
   // See Engine::DropRange; `sequence` is that of the last commit.
   void DropRange(const KeyRange& range, SequenceNumber sequence)

@@ -272,11 +272,13 @@ absl::Status Background::AdjustMaxRuns() {
   return absl::OkStatus();
 }
 
-absl::Status Background::CompactRange(const KeyRange& range) {
+absl::Status Background::CompactRange(
+    const KeyRange& range, const std::function<absl::Status()>& go_on) {
   NORI_RETURN_IF_ERROR(FinishDrops());
   // Guards may move meanwhile, so the next slot is looked up by its key.
   std::string begin = range.begin;
   while (true) {
+    if (go_on != nullptr) NORI_RETURN_IF_ERROR(go_on());
     const VersionRef version = context_.state->view()->version();
     const uint64_t id = version->slots()[version->SlotIndex(begin)]->id;
     LockSlot(id);

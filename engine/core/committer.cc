@@ -249,6 +249,8 @@ absl::Status Committer::Publish(const PrepareRecord& record,
                                 std::string_view changes,
                                 std::vector<TableRef> tables) {
   const SequenceNumber last = record.last_sequence();
+  // Before the commit can be seen: who sees it must not read an older number.
+  if (record.mixed_number != 0) last_mixed_ = record.mixed_number;
   const ReadViewRef view = state_->view();
   LayerInfo* info = view->layers().front().info.get();
   if (!tables.empty()) {
@@ -285,7 +287,6 @@ absl::Status Committer::Publish(const PrepareRecord& record,
       info->mixed = true;
     }
   }
-  if (record.mixed_number != 0) last_mixed_ = record.mixed_number;
   metrics_->commits.Add();
   metrics_->user_bytes_written.Add(changes.size());
   visible_.store(last, std::memory_order_release);

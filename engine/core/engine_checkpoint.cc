@@ -84,10 +84,15 @@ absl::Status CopyFile(FileSystem* fs, const std::string& from,
 // Absent if there is none.
 absl::StatusOr<std::optional<TableMeta>> WriteUpTo(const Memtable& memtable,
                                                    SequenceNumber highest,
+                                                   const SnapshotNames& names,
                                                    const Options& options,
                                                    const std::string& directory,
                                                    TableStore* numbers) {
   MergeInput input;
+  for (const auto& snapshot : names) {
+    input.snapshots.push_back(snapshot->sequence);
+  }
+  std::sort(input.snapshots.begin(), input.snapshots.end());
   auto entries =
       std::make_unique<CeilingIterator>(memtable.NewIterator(), highest);
   entries->SeekToFirst();
@@ -150,12 +155,15 @@ absl::StatusOr<CheckpointResult> EngineImpl::Checkpoint(
   CheckpointResult result;
   SnapshotRef snapshot;
   ReadViewRef view;
+  SnapshotNames names;
   {
-    // Between two commits: the sequence number, the mixed number and the view
-    // are of one instant.
+    // Between two commits: the sequence number, the mixed number, the names and
+    // the view are of one instant. What a name sees is in every view from the
+    // time that it has been held.
     CommitQueue::Place place(&queue_, StallTimeout());
     NORI_RETURN_IF_ERROR(place.status());
     snapshot = GetSnapshot();
+    names = NamedSnapshotsUpTo(snapshot->sequence());
     view = state_.view();
     result.sequence = snapshot->sequence();
     result.last_mixed = committer_.last_mixed();
@@ -165,9 +173,9 @@ absl::StatusOr<CheckpointResult> EngineImpl::Checkpoint(
   NORI_RETURN_IF_ERROR(fs->CreateDirectory(directory));
   auto cleanup = absl::MakeCleanup([&] { RemoveTree(fs, directory); });
   NORI_ASSIGN_OR_RETURN(VersionEdit newest,
-                        CopyTables(*view, directory, &result));
+                        CopyTables(*view, directory, names, &result));
   NORI_RETURN_IF_ERROR(
-      WriteCopyManifest(*view, directory, result, std::move(newest)));
+      WriteCopyManifest(*view, directory, result, names, std::move(newest)));
   NORI_RETURN_IF_ERROR(fs->SyncDirectory(directory));
   std::move(cleanup).Cancel();
   Event event;
@@ -181,6 +189,7 @@ absl::StatusOr<CheckpointResult> EngineImpl::Checkpoint(
 
 absl::StatusOr<VersionEdit> EngineImpl::CopyTables(const ReadView& view,
                                                    const std::string& directory,
+                                                   const SnapshotNames& names,
                                                    CheckpointResult* result) {
   FileSystem* fs = options_.file_system;
   const auto link = [&](const TableMeta& meta) {
@@ -200,7 +209,7 @@ absl::StatusOr<VersionEdit> EngineImpl::CopyTables(const ReadView& view,
       NORI_RETURN_IF_ERROR(link(*meta));
     } else {
       NORI_ASSIGN_OR_RETURN(
-          meta, WriteUpTo(*layer->memtable, result->sequence, options_,
+          meta, WriteUpTo(*layer->memtable, result->sequence, names, options_,
                           directory, tables_.get()));
       if (meta.has_value()) result->bytes += meta->file_bytes;
     }
@@ -214,6 +223,7 @@ absl::StatusOr<VersionEdit> EngineImpl::CopyTables(const ReadView& view,
 absl::Status EngineImpl::WriteCopyManifest(const ReadView& view,
                                            const std::string& directory,
                                            const CheckpointResult& result,
+                                           const SnapshotNames& names,
                                            VersionEdit newest) {
   FileSystem* fs = options_.file_system;
   const ManifestState state = state_.manifest_state();
@@ -224,6 +234,7 @@ absl::Status EngineImpl::WriteCopyManifest(const ReadView& view,
   initial.next_file_number = tables_->PeekNextNumber();
   initial.last_sequence = result.sequence;
   initial.decided_mixed = result.last_mixed;
+  initial.snapshots = std::make_shared<const SnapshotNames>(names);
   initial.version = view.version();
   NORI_ASSIGN_OR_RETURN(auto manifest,
                         Manifest::Create(fs, directory, std::move(initial)));
@@ -237,10 +248,11 @@ absl::Status EngineImpl::WriteCopyManifest(const ReadView& view,
   return absl::OkStatus();
 }
 
-absl::Status EngineImpl::Verify() {
+absl::Status EngineImpl::Verify(const GoOn& go_on) {
   const ReadViewRef view = state_.view();
   NORI_RETURN_IF_ERROR(view->version()->Check());
   for (const TableRef& table : view->version()->Tables()) {
+    if (go_on != nullptr) NORI_RETURN_IF_ERROR(go_on());
     NORI_RETURN_IF_ERROR(table->reader->Verify());
   }
   for (const MemLayer& layer : view->layers()) {

@@ -63,6 +63,7 @@ absl::StatusOr<bool> EngineImpl::Get(const ReadOptions& options,
   absl::StatusOr<bool> found = view->Get(key, snapshot, &lookup, &counters);
   metrics_.gets.Add();
   CountReads(counters);
+  if (options.counters != nullptr) options.counters->Add(counters);
   if (found.ok() && *found) {
     metrics_.get_hits.Add();
     value->Set(lookup.value, std::move(view), std::move(lookup.pin));
@@ -87,6 +88,7 @@ std::unique_ptr<Iterator> EngineImpl::NewIterator(
   TableIterOptions table_options;
   table_options.fill_cache = options.fill_cache;
   table_options.readahead_bytes = options.readahead_bytes;
+  table_options.counters = options.counters;
   return NewVisibleIterator(
       view->NewEntryIterator(options.bounds, table_options),
       view->TombstoneLayers(), snapshot, options.bounds, view, view.get());
@@ -95,6 +97,11 @@ std::unique_ptr<Iterator> EngineImpl::NewIterator(
 SnapshotRef EngineImpl::GetSnapshot() {
   const SequenceNumber sequence =
       snapshots_.Acquire([this] { return committer_.last_sequence(); });
+  return std::make_shared<SnapshotImpl>(&snapshots_, sequence);
+}
+
+SnapshotRef EngineImpl::HoldSequence(SequenceNumber sequence) {
+  snapshots_.Acquire([sequence] { return sequence; });
   return std::make_shared<SnapshotImpl>(&snapshots_, sequence);
 }
 
@@ -141,9 +148,10 @@ void EngineImpl::DropRange(const KeyRange& range) {
   if (place.status().ok()) committer_.Rotate().IgnoreError();
 }
 
-absl::Status EngineImpl::CompactRange(const KeyRange& range) {
+absl::Status EngineImpl::CompactRange(const KeyRange& range,
+                                      const GoOn& go_on) {
   NORI_RETURN_IF_ERROR(Flush());
-  return background_.CompactRange(range);
+  return background_.CompactRange(range, go_on);
 }
 
 absl::StatusOr<int> EngineImpl::RunBackgroundWork(int max_steps) {

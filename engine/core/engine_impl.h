@@ -5,10 +5,13 @@
 
 #include <atomic>
 #include <functional>
+#include <map>
 #include <memory>
 #include <string>
 #include <vector>
 
+#include "absl/base/thread_annotations.h"
+#include "absl/synchronization/mutex.h"
 #include "engine/core/background.h"
 #include "engine/core/commit_queue.h"
 #include "engine/core/committer.h"
@@ -43,6 +46,15 @@ class EngineImpl final : public Engine {
   SequenceNumber LastSequence() const override {
     return committer_.last_sequence();
   }
+  absl::Status CreateNamedSnapshot(const std::string& name,
+                                   SnapshotRef snapshot) override
+      ABSL_LOCKS_EXCLUDED(naming_mutex_, names_mutex_);
+  absl::Status ReleaseNamedSnapshot(const std::string& name) override
+      ABSL_LOCKS_EXCLUDED(naming_mutex_, names_mutex_);
+  absl::StatusOr<SnapshotRef> NamedSnapshot(const std::string& name) override
+      ABSL_LOCKS_EXCLUDED(names_mutex_);
+  std::vector<SnapshotName> ListNamedSnapshots() override
+      ABSL_LOCKS_EXCLUDED(names_mutex_);
   absl::StatusOr<std::unique_ptr<Transaction>> BeginTransaction(
       const TransactionOptions& options) override;
   uint64_t LastMixed() const override { return committer_.last_mixed(); }
@@ -52,7 +64,8 @@ class EngineImpl final : public Engine {
 
   absl::Status SyncLog() override { return committer_.SyncLog(); }
   absl::Status Flush() override;
-  absl::Status CompactRange(const KeyRange& range) override;
+  using Engine::CompactRange;
+  absl::Status CompactRange(const KeyRange& range, const GoOn& go_on) override;
   absl::Status WaitForBackground() override { return background_.WaitIdle(); }
   absl::StatusOr<int> RunBackgroundWork(int max_steps) override;
   absl::Status AddGuards(const KeyRange& range) override {
@@ -61,8 +74,13 @@ class EngineImpl final : public Engine {
   void DropRange(const KeyRange& range) override;
   absl::StatusOr<CheckpointResult> Checkpoint(
       const std::string& directory) override;
-  absl::Status Verify() override;
+  using Engine::Verify;
+  absl::Status Verify(const GoOn& go_on) override;
   RangeEstimate Estimate(const KeyRange& range) override;
+  std::vector<std::string> SampleKeys(const KeyRange& range, size_t n) override;
+  std::pair<size_t, size_t> SlotsOf(const KeyRange& range) override {
+    return state_.view()->version()->SlotRangeFor(range);
+  }
 
   EngineStats GetStats() override;
   std::vector<SlotInfo> GetSlots() override;
@@ -96,11 +114,22 @@ class EngineImpl final : public Engine {
   // the memtables, whose edit it returns.
   absl::StatusOr<VersionEdit> CopyTables(const ReadView& view,
                                          const std::string& directory,
+                                         const SnapshotNames& names,
                                          CheckpointResult* result);
   absl::Status WriteCopyManifest(const ReadView& view,
                                  const std::string& directory,
                                  const CheckpointResult& result,
+                                 const SnapshotNames& names,
                                  VersionEdit newest);
+  // A snapshot of a given number, which is still kept.
+  SnapshotRef HoldSequence(SequenceNumber sequence);
+  // Named snapshots (engine_snapshots.cc).
+  void HoldNamedSnapshots(const SnapshotNames& names)
+      ABSL_LOCKS_EXCLUDED(names_mutex_);
+  SequenceNumber HighestNamedSequence() const ABSL_LOCKS_EXCLUDED(names_mutex_);
+  SnapshotNames NamedSnapshotsUpTo(SequenceNumber sequence) const
+      ABSL_LOCKS_EXCLUDED(names_mutex_);
+  void RecordSnapshotEvent(EventKind kind, const SnapshotName& snapshot);
   void CountReads(const ReadCounters& counters);
 
   Options options_;
@@ -120,6 +149,14 @@ class EngineImpl final : public Engine {
   WriterLock writer_lock_;
   Background background_;
   std::atomic<uint64_t> next_prepare_id_{1};
+
+  struct Named {
+    SnapshotRef held;
+    std::shared_ptr<const SnapshotName> snapshot;
+  };
+  absl::Mutex naming_mutex_;  // one change at a time; held during I/O
+  mutable absl::Mutex names_mutex_ ABSL_ACQUIRED_AFTER(naming_mutex_);
+  std::map<std::string, Named> names_ ABSL_GUARDED_BY(names_mutex_);
 };
 
 }  // namespace nori

@@ -162,6 +162,8 @@ absl::Status EngineImpl::RecoverManifest(const OpenContext& context) {
     }
   }
   tables_->SetNextNumber(next);
+  // Before anything is written anew: what they see must be in it.
+  HoldNamedSnapshots(*manifest->state().snapshots);
   state_.Start(std::move(manifest));
   return absl::OkStatus();
 }
@@ -256,6 +258,9 @@ absl::Status EngineImpl::Recover(const OpenContext& context,
     NORI_RETURN_IF_ERROR(SyncHost());
   }
   NORI_RETURN_IF_ERROR(options_.file_system->SyncDirectory(directory_));
+  // Should the end of the log have been damaged: the next commit must not come
+  // to be seen by an old name.
+  flushed = std::max(flushed, HighestNamedSequence());
   *last = flushed;
   *last_mixed = flushed_mixed;
   Event event;

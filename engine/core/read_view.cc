@@ -70,6 +70,7 @@ absl::StatusOr<bool> ReadView::SearchTable(const Table& table,
                                            PointLookup* result,
                                            ReadCounters* counters) {
   const RangeTombstoneSet& tombstones = table.reader->range_tombstones();
+  ++counters->runs;
   if (!tombstones.empty()) {
     *covered = std::max(*covered, tombstones.Covering(key, snapshot));
   }
@@ -96,6 +97,7 @@ absl::StatusOr<bool> ReadView::SearchTables(std::string_view key,
     if (ends) return live();
   }
   const size_t slot = version_->SlotIndex(key);
+  ++counters->slots;
   if (++heat_tick % kHeatSample == 0) {
     heat_[slot]->AddRead(kHeatSample);
     heat_[slot]->read_keys().Offer(key);
@@ -148,6 +150,7 @@ std::unique_ptr<EntryIterator> ReadView::NewEntryIterator(
     }
   }
   for (Run& run : version_->L0RunsIn(bounds)) {
+    if (options.counters != nullptr) ++options.counters->runs;
     children.push_back(NewRunIterator(std::move(run), options));
   }
   if (MayHaveRuns(*version_, bounds)) {

@@ -41,7 +41,8 @@ absl::Status TransactionImpl::DeleteRange(std::string_view begin,
 }
 
 absl::StatusOr<bool> TransactionImpl::Get(std::string_view key,
-                                          PinnedValue* value) {
+                                          PinnedValue* value,
+                                          ReadCounters* counters) {
   NORI_RETURN_IF_ERROR(Active());
   if (!writes_->empty()) {
     PointLookup own;
@@ -59,6 +60,7 @@ absl::StatusOr<bool> TransactionImpl::Get(std::string_view key,
   }
   ReadOptions options;
   options.snapshot = base_;
+  options.counters = counters;
   return context_.engine->Get(options, key, value);
 }
 

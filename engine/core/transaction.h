@@ -41,7 +41,9 @@ class TransactionImpl final : public Transaction {
   absl::Status Delete(std::string_view key) override;
   absl::Status DeleteRange(std::string_view begin,
                            std::string_view end) override;
-  absl::StatusOr<bool> Get(std::string_view key, PinnedValue* value) override;
+  using Transaction::Get;
+  absl::StatusOr<bool> Get(std::string_view key, PinnedValue* value,
+                           ReadCounters* counters) override;
   std::unique_ptr<Iterator> NewIterator(const IterateOptions& options) override;
   uint64_t Mark() const override { return writes_->mark(); }
   absl::Status RollbackTo(uint64_t mark) override;

@@ -65,6 +65,10 @@ class SlotsIterator final : public EntryIterator {
     if (inner_ != nullptr && slot == current_) return;
     current_ = slot;
     std::vector<std::unique_ptr<EntryIterator>> runs;
+    if (options_.counters != nullptr) {
+      ++options_.counters->slots;
+      options_.counters->runs += version_->slots()[slot]->runs.size();
+    }
     for (const Run& run : version_->slots()[slot]->runs) {
       runs.push_back(NewRunIterator(&run, options_));
     }

@@ -11,6 +11,7 @@
 #include <map>
 #include <memory>
 #include <string>
+#include <vector>
 
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
@@ -18,6 +19,9 @@
 #include "engine/manifest/version_edit.h"
 
 namespace nori {
+
+// Ascending by name. Shared: copies of the state are many and changes few.
+using SnapshotNames = std::vector<std::shared_ptr<const SnapshotName>>;
 
 // Everything that the manifest knows.
 struct ManifestState {
@@ -28,6 +32,8 @@ struct ManifestState {
   uint64_t log_number = 0;
   uint64_t decided_mixed = 0;
   std::map<std::string, std::string> options;
+  std::shared_ptr<const SnapshotNames> snapshots =
+      std::make_shared<const SnapshotNames>();  // never null
   VersionRef version;
 };
 

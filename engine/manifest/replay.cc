@@ -211,6 +211,31 @@ absl::StatusOr<VersionRef> OpenTables(const Version& version,
   return std::make_shared<const Version>(std::move(l0), std::move(slots));
 }
 
+namespace {
+
+void ApplySnapshots(const VersionEdit& edit, ManifestState* state) {
+  if (edit.snapshots_released.empty() && edit.snapshots_taken.empty()) return;
+  auto names = std::make_shared<SnapshotNames>(*state->snapshots);
+  const auto place_of = [&](const std::string& name) {
+    return std::lower_bound(
+        names->begin(), names->end(), name,
+        [](const auto& a, const std::string& b) { return a->name < b; });
+  };
+  const auto remove = [&](const std::string& name) {
+    const auto place = place_of(name);
+    if (place != names->end() && (*place)->name == name) names->erase(place);
+  };
+  for (const std::string& name : edit.snapshots_released) remove(name);
+  for (const SnapshotName& snapshot : edit.snapshots_taken) {
+    remove(snapshot.name);
+    names->insert(place_of(snapshot.name),
+                  std::make_shared<const SnapshotName>(snapshot));
+  }
+  state->snapshots = std::move(names);
+}
+
+}  // namespace
+
 void ApplyScalars(const VersionEdit& edit, ManifestState* state) {
   const auto raise = [](const std::optional<uint64_t>& from, uint64_t* to) {
     if (from.has_value()) *to = std::max(*to, *from);
@@ -222,6 +247,7 @@ void ApplyScalars(const VersionEdit& edit, ManifestState* state) {
   raise(edit.last_sequence, &state->last_sequence);
   raise(edit.log_number, &state->log_number);
   raise(edit.decided_mixed, &state->decided_mixed);
+  ApplySnapshots(edit, state);
   for (const TableMeta& meta : edit.new_tables) {
     raise(meta.number + 1, &state->next_file_number);
   }
@@ -241,6 +267,9 @@ VersionEdit DescribeState(const ManifestState& state) {
   edit.log_number = state.log_number;
   edit.decided_mixed = state.decided_mixed;
   edit.options = state.options;
+  for (const auto& snapshot : *state.snapshots) {
+    edit.snapshots_taken.push_back(*snapshot);
+  }
   for (const TableRef& table : state.version->Tables()) {
     edit.new_tables.push_back(table->meta);
   }

@@ -28,6 +28,8 @@ enum Tag : uint64_t {
   kReplacement = 10,
   kL0Restored = 11,
   kL0Added = 12,
+  kSnapshotTaken = 13,
+  kSnapshotReleased = 14,
 };
 
 constexpr size_t kIdentityBytes = 16;
@@ -187,6 +189,15 @@ std::map<std::string, std::string> ParseOptions(Parser* p) {
   return options;
 }
 
+SnapshotName ParseSnapshot(Parser* p) {
+  SnapshotName snapshot;
+  snapshot.name = p->Bytes(kMaxSnapshotNameBytes);
+  p->Require(!snapshot.name.empty());
+  snapshot.sequence = p->Number(kMaxSequence);
+  snapshot.wall_micros = p->Number();
+  return snapshot;
+}
+
 template <typename T>
 void SetOnce(Parser* p, std::optional<T>* field, T value) {
   p->Require(!field->has_value());
@@ -235,6 +246,12 @@ void ParseField(uint64_t tag, Parser* p, VersionEdit* edit) {
       break;
     case kL0Added:
       edit->l0_added.push_back(p->Number());
+      break;
+    case kSnapshotTaken:
+      edit->snapshots_taken.push_back(ParseSnapshot(p));
+      break;
+    case kSnapshotReleased:
+      edit->snapshots_released.push_back(p->Bytes(kMaxSnapshotNameBytes));
       break;
     default:
       p->Fail();
@@ -306,6 +323,16 @@ void VersionEdit::EncodeTo(std::string* dst) const {
       PutLengthPrefixed(dst, name);
       PutLengthPrefixed(dst, value);
     }
+  }
+  for (const std::string& name : snapshots_released) {
+    PutVarint(dst, kSnapshotReleased);
+    PutLengthPrefixed(dst, name);
+  }
+  for (const SnapshotName& snapshot : snapshots_taken) {
+    PutVarint(dst, kSnapshotTaken);
+    PutLengthPrefixed(dst, snapshot.name);
+    PutVarint(dst, snapshot.sequence);
+    PutVarint(dst, snapshot.wall_micros);
   }
   PutStructure(*this, dst);
   PutVarint(dst, kEnd);

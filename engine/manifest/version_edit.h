@@ -27,6 +27,17 @@ struct L0Record {
   friend bool operator==(const L0Record&, const L0Record&) = default;
 };
 
+// Longest name of a snapshot.
+inline constexpr size_t kMaxSnapshotNameBytes = 255;
+
+// A name that keeps the state after one commit from being forgotten.
+struct SnapshotName {
+  std::string name;
+  SequenceNumber sequence = 0;
+  uint64_t wall_micros = 0;  // when it was taken
+  friend bool operator==(const SnapshotName&, const SnapshotName&) = default;
+};
+
 struct VersionEdit {
   // Scalars; absent means unchanged. Numbers never go back: the higher of the
   // old and the new value holds, so that edits built at the same time may be
@@ -39,6 +50,11 @@ struct VersionEdit {
   std::optional<uint64_t> decided_mixed;  // highest mixed transaction flushed
   std::optional<std::map<std::string, std::string>>
       options;  // persisted, whole
+
+  // Names, applied in this order. One that is there already is replaced, one
+  // that is not there may be released.
+  std::vector<std::string> snapshots_released;
+  std::vector<SnapshotName> snapshots_taken;
 
   // Structure, applied in this order.
   std::vector<TableMeta> new_tables;

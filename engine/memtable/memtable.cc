@@ -19,10 +19,14 @@ class MemtableIterator final : public EntryIterator {
   bool Valid() const override { return node_ != nullptr; }
   absl::Status status() const override { return absl::OkStatus(); }
 
-  void SeekToFirst() override { node_ = list_->First(); }
+  void SeekToFirst() override {
+    node_ = list_->First();
+    PrefetchNext();
+  }
   void SeekToLast() override { node_ = list_->Last(); }
   void Seek(std::string_view user_key, uint64_t trailer) override {
     node_ = list_->SeekGE(user_key, trailer, &hint_);
+    PrefetchNext();
   }
   void SeekBefore(std::string_view user_key) override {
     // The highest trailer comes before every entry of the key.
@@ -32,6 +36,7 @@ class MemtableIterator final : public EntryIterator {
   void Next() override {
     assert(Valid());
     node_ = node_->Next();
+    PrefetchNext();
   }
   void Prev() override {
     assert(Valid());
@@ -43,6 +48,12 @@ class MemtableIterator final : public EntryIterator {
   std::string_view value() const override { return node_->value(); }
 
  private:
+  // Nodes lie in the order in which they came: each step is a miss, which the
+  // reader's work on this entry can hide.
+  void PrefetchNext() const {
+    if (node_ != nullptr) node_->PrefetchNext();
+  }
+
   const SkipList* const list_;
   const SkipList::Node* node_ = nullptr;
   SkipList::Hint hint_;
@@ -135,6 +146,19 @@ std::shared_ptr<const RangeTombstoneSet> Memtable::range_tombstones() const {
 
 std::unique_ptr<EntryIterator> Memtable::NewIterator() const {
   return std::make_unique<MemtableIterator>(&list_);
+}
+
+Memtable::Sample Memtable::SampleRange(std::string_view begin,
+                                       std::string_view end,
+                                       size_t wanted) const {
+  const SkipList::Sample nodes = list_.SampleRange(begin, end, wanted);
+  Sample sample;
+  sample.entries = nodes.entries;
+  sample.keys.reserve(nodes.nodes.size());
+  for (const SkipList::Node* node : nodes.nodes) {
+    sample.keys.push_back(node->user_key());
+  }
+  return sample;
 }
 
 size_t Memtable::MemoryUsage() const {

@@ -81,6 +81,15 @@ class Memtable {
   // memtable must outlive the iterator. Thread-safe.
   std::unique_ptr<EntryIterator> NewIterator() const;
 
+  // Keys of point entries in [begin, end), empty end: no end; ascending, all
+  // versions. See SkipList::SampleRange. Thread-safe.
+  struct Sample {
+    std::vector<std::string_view> keys;
+    uint64_t entries = 0;
+  };
+  Sample SampleRange(std::string_view begin, std::string_view end,
+                     size_t wanted) const;
+
   // Bytes taken by entries, range tombstones and the index. Thread-safe.
   size_t MemoryUsage() const;
   // Point entries and range tombstones. Thread-safe.

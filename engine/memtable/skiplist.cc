@@ -282,4 +282,30 @@ const SkipList::Node* SkipList::Last() const {
   return node == head_ ? nullptr : node;
 }
 
+// Levels are samples of the list by chance: every node of a level is on the
+// next one with a chance of 1 / kBranching.
+SkipList::Sample SkipList::SampleRange(std::string_view begin,
+                                       std::string_view end,
+                                       size_t wanted) const {
+  const Position target(*this, begin, ~uint64_t{0});
+  const Node* before = head_;
+  Sample sample;
+  for (int level = height_.load(std::memory_order_relaxed) - 1; level >= 0;
+       --level) {
+    before = Advance(before, level, target);
+    sample.nodes.clear();
+    const Node* node = before->link(level).next.load(std::memory_order_acquire);
+    while (node != nullptr && (end.empty() || node->user_key() < end)) {
+      if (node->user_key() >= begin) sample.nodes.push_back(node);
+      node = node->link(level).next.load(std::memory_order_acquire);
+    }
+    if (sample.nodes.size() >= wanted || level == 0) {
+      static_assert(kBranching == 2);
+      sample.entries = uint64_t{sample.nodes.size()} << level;
+      break;
+    }
+  }
+  return sample;
+}
+
 }  // namespace nori

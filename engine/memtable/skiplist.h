@@ -20,6 +20,7 @@
 #include <cstddef>
 #include <cstdint>
 #include <string_view>
+#include <vector>
 
 #include "absl/types/span.h"
 #include "engine/format/internal_key.h"
@@ -90,6 +91,16 @@ class SkipList {
   const Node* First() const;
   const Node* Last() const;
 
+  struct Sample {
+    std::vector<const Node*> nodes;  // ascending, at random distances
+    uint64_t entries = 0;            // estimate of all nodes in the range
+  };
+  // At least `wanted` nodes with begin <= key < end (empty end: no end) and
+  // their estimated number, exact where there are fewer than `wanted`. Visits
+  // some 4 * wanted nodes.
+  Sample SampleRange(std::string_view begin, std::string_view end,
+                     size_t wanted) const;
+
  private:
   struct Position;  // a key that is searched for
 
@@ -125,6 +136,16 @@ class SkipList::Node {
   // The following node, or null at the end.
   const Node* Next() const {
     return link(0).next.load(std::memory_order_acquire);
+  }
+  // Fetches the following node, for whoever will come to it but has something
+  // else to do first.
+  void PrefetchNext() const {
+    // An integer: at the end there is no node to point around.
+    const auto next = reinterpret_cast<uintptr_t>(
+        link(0).next.load(std::memory_order_relaxed));
+    for (const uintptr_t line : {-sizeof(Link), size_t{64}, size_t{128}}) {
+      __builtin_prefetch(reinterpret_cast<const void*>(next + line));
+    }
   }
 
  private:

@@ -89,6 +89,18 @@ struct ReadCounters {  // optional, per caller; plain additions
   uint64_t filter_false_positives = 0;
   uint64_t blocks_read = 0;    // from cache, mapping or disk
   uint64_t blocks_missed = 0;  // had to be read and decoded
+  uint64_t slots = 0;          // entered
+  uint64_t runs = 0;           // sorted runs asked, L0 tables among them
+
+  void Add(const ReadCounters& other) {
+    filter_checks += other.filter_checks;
+    filter_negatives += other.filter_negatives;
+    filter_false_positives += other.filter_false_positives;
+    blocks_read += other.blocks_read;
+    blocks_missed += other.blocks_missed;
+    slots += other.slots;
+    runs += other.runs;
+  }
 };
 
 struct TableIterOptions {

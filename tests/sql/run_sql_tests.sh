@@ -6,7 +6,7 @@
 #
 # --update writes the *.out files instead. Each script gets an empty directory of
 # its own with the database test.db, and the scripts for people as scripts/; in
-# the output the directory reads DIR.
+# the output the directory reads DIR, and n every number of a virtual table's plan.
 set -u
 
 update=0
@@ -33,7 +33,7 @@ for name in "$@"; do
     NORI_EXTENSION=$extension timeout 300 sqlite3 -batch \
       -cmd ".load $extension" test.db < "$here/$name.sql" 2>&1
     echo "exit $?"
-  ) | sed "s|$directory|DIR|g" > "$directory.out"
+  ) | sed "s|$directory|DIR|g; s/VIRTUAL TABLE INDEX [0-9]*:/VIRTUAL TABLE INDEX n:/" > "$directory.out"
   if [ "$update" = 1 ]; then
     cp "$directory.out" "$here/$name.out"
     echo "wrote $name.out"

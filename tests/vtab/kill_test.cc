@@ -24,6 +24,7 @@
 #include <vector>
 
 #include "gtest/gtest.h"
+#include "tests/vtab/child_process.h"
 #include "tests/vtab/module_fixture.h"
 #include "tests/vtab/sync_recorder.h"
 
@@ -50,10 +51,10 @@ std::string Schema(const std::string& journal) {
          "CREATE TABLE cash(id INTEGER PRIMARY KEY, balance INT);"
          "CREATE TABLE cash_log(n INTEGER PRIMARY KEY);"
          "CREATE VIRTUAL TABLE bank USING nori(id INTEGER PRIMARY KEY, balance "
-         "INT, memtable_bytes=65536);"
+         "INT, INDEX(balance DESC), memtable_bytes=65536);"
          "CREATE VIRTUAL TABLE bank_log USING nori(n INTEGER PRIMARY KEY, pad);"
          "CREATE VIRTUAL TABLE alone USING nori(n INT, part INT, pad, PRIMARY "
-         "KEY(n, part));"
+         "KEY(n, part), UNIQUE(part, n), INDEX(pad));"
          "BEGIN;"
          "WITH RECURSIVE c(i) AS (SELECT 1 UNION ALL SELECT i+1 FROM c WHERE "
          "i<" +
@@ -116,6 +117,13 @@ void CommitMixed(TestConnection* connection, std::mt19937_64* random, bool full,
   Must(connection, "INSERT INTO cash_log VALUES(" + n +
                        "); INSERT INTO bank_log VALUES(" + n +
                        ", randomblob(200))");
+  // An index comes and goes.
+  if ((*random)() % 4 == 0) {
+    Must(connection,
+         "SELECT CASE WHEN EXISTS(SELECT 1 FROM nori_indexes WHERE name = "
+         "'toggled') THEN nori_drop_index('bank_log', 'toggled') ELSE "
+         "nori_create_index('bank_log', 'toggled', 'pad DESC') END");
+  }
   if ((*random)() % 4 == 0) {
     Must(connection, "ROLLBACK");
     return;
@@ -201,50 +209,6 @@ const bool kill_test_role = [] {
   if (const char* path = std::getenv(kCheckerPath)) RunChecker(path);
   return false;
 }();
-
-// A process of this program with an environment variable more; its standard
-// output is `output`.
-struct Child {
-  pid_t pid = -1;
-  int output = -1;
-};
-
-Child StartChild(const std::vector<std::string>& variables) {
-  std::array<int, 2> ends;
-  EXPECT_EQ(pipe(ends.data()), 0);
-  std::vector<std::string> environment = variables;
-  for (char** entry = environ; *entry != nullptr; ++entry) {
-    environment.emplace_back(*entry);
-  }
-  std::vector<char*> pointers;
-  for (std::string& entry : environment) pointers.push_back(entry.data());
-  pointers.push_back(nullptr);
-  std::array<char, 12> name{"kill_test"};
-  std::array<char*, 2> arguments{name.data(), nullptr};
-  Child child;
-  child.pid = fork();
-  if (child.pid == 0) {
-    dup2(ends[1], STDOUT_FILENO);
-    close(ends[0]);
-    close(ends[1]);
-    execve("/proc/self/exe", arguments.data(), pointers.data());
-    _exit(127);
-  }
-  close(ends[1]);
-  child.output = ends[0];
-  return child;
-}
-
-std::string ReadAll(int fd) {
-  std::string all;
-  std::array<char, 4096> buffer;
-  ssize_t n;
-  while ((n = read(fd, buffer.data(), buffer.size())) > 0) {
-    all.append(buffer.data(), static_cast<size_t>(n));
-  }
-  close(fd);
-  return all;
-}
 
 struct Reports {
   Commits all;

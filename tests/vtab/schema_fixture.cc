@@ -50,7 +50,9 @@ void SchemaTest::ExpectSameTable(const TableSchema& schema) {
   const auto declared = virtual_.Query("PRAGMA table_xinfo(v)");
   const bool is_key = schema.identity == RowIdentity::kKey;
   ASSERT_EQ(native.size(), schema.columns.size());
-  ASSERT_EQ(declared.size(), native.size() + (is_key ? 1 : 0));
+  ASSERT_EQ(declared.size(), native.size() + (is_key ? 2 : 1));
+  EXPECT_EQ(declared[native.size()][1], kSnapshotColumnName);
+  EXPECT_EQ(declared[native.size()][6], "1") << "hidden";
   for (size_t i = 0; i < native.size(); ++i) {
     ExpectSameColumn(schema, i, native[i], declared[i]);
   }

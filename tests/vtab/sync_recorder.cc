@@ -7,6 +7,7 @@
 
 #include <algorithm>
 #include <array>
+#include <atomic>
 #include <cstdio>
 #include <filesystem>
 #include <fstream>
@@ -26,6 +27,8 @@ constexpr char kRemovedPrefix[] = "removed-";
 struct Recorder {
   std::mutex mutex;
   std::string records;  // empty: nothing is recorded
+  std::atomic<bool> skip_syncs{false};
+  std::atomic<void (*)()> before_change{nullptr};
 };
 
 Recorder& TheRecorder() {
@@ -64,12 +67,22 @@ bool EndsWith(const std::string& text, const std::string& end) {
          text.compare(text.size() - end.size(), end.size(), end) == 0;
 }
 
+void TellObserver() {
+  if (void (*observer)() = TheRecorder().before_change) observer();
+}
+
+int SyncForReal(long call, int fd) {
+  if (TheRecorder().skip_syncs) return 0;
+  return static_cast<int>(syscall(call, fd));
+}
+
 int Sync(long call, int fd) {
+  TellObserver();
   Recorder& recorder = TheRecorder();
   const std::lock_guard<std::mutex> lock(recorder.mutex);
   struct stat info;
   if (recorder.records.empty() || fstat(fd, &info) != 0) {
-    return static_cast<int>(syscall(call, fd));
+    return SyncForReal(call, fd);
   }
   const std::string record = RecordOf(recorder.records, info.st_ino);
   const bool directory = S_ISDIR(info.st_mode);
@@ -81,10 +94,11 @@ int Sync(long call, int fd) {
     WriteWhole(record + ".new", ReadDescriptor(reader));
     close(reader);
   }
-  const int result = static_cast<int>(syscall(call, fd));
+  const int result = SyncForReal(call, fd);
   if (result != 0) return result;
   if (!directory) {
-    rename((record + ".new").c_str(), record.c_str());
+    syscall(SYS_renameat2, AT_FDCWD, (record + ".new").c_str(), AT_FDCWD,
+            record.c_str(), 0);
     return result;
   }
   std::error_code ignored;
@@ -105,7 +119,22 @@ int Sync(long call, int fd) {
   return result;
 }
 
+int Rename(const char* from, const char* to) {
+  TellObserver();
+  Recorder& recorder = TheRecorder();
+  const std::lock_guard<std::mutex> lock(recorder.mutex);
+  struct stat info;
+  if (!recorder.records.empty() && stat(to, &info) == 0) {
+    // The inode's next file begins with nothing synced.
+    const std::string record = RecordOf(recorder.records, info.st_ino);
+    syscall(SYS_unlinkat, AT_FDCWD, record.c_str(), 0);
+  }
+  return static_cast<int>(
+      syscall(SYS_renameat2, AT_FDCWD, from, AT_FDCWD, to, 0));
+}
+
 int Unlink(const char* path) {
+  TellObserver();
   Recorder& recorder = TheRecorder();
   const std::lock_guard<std::mutex> lock(recorder.mutex);
   struct stat info;
@@ -136,6 +165,11 @@ uint64_t InodeOf(const std::string& path) {
   struct stat info = {};
   stat(path.c_str(), &info);
   return info.st_ino;
+}
+
+bool IsRemovedFile(const std::string& record) {
+  const std::string name = fs::path(record).filename().string();
+  return name.rfind(kRemovedPrefix, 0) == 0 && !EndsWith(name, ".path");
 }
 
 // The synced content with some of the blocks that were written later.
@@ -183,13 +217,50 @@ void LosePower(const std::string& directory, const std::string& records,
     WriteWhole(path, survivor);
   }
   for (const std::string& kept : FilesIn(records)) {
-    const std::string name = fs::path(kept).filename().string();
-    if (name.rfind(kRemovedPrefix, 0) != 0 || EndsWith(name, ".path")) continue;
-    if ((*random)() % 2 == 0) continue;
+    if (!IsRemovedFile(kept) || (*random)() % 2 == 0) continue;
     const std::string synced = ReadWhole(RecordOf(records, InodeOf(kept)));
     WriteWhole(ReadWhole(kept + ".path"),
                Survivor(synced, ReadWhole(kept), random));
   }
+}
+
+void CopyAfterPowerLoss(
+    const std::string& directory, const std::string& records,
+    const std::string& target,
+    const std::function<Survives(const std::string& path)>& survives,
+    std::mt19937_64* random) {
+  fs::create_directory(target);
+  const auto put = [&](const std::string& path, const std::string& file) {
+    const fs::path to = target / fs::relative(path, directory);
+    fs::create_directories(to.parent_path());
+    const std::string written = ReadWhole(file);
+    const Survives kind = survives(path);
+    if (kind == Survives::kWritten) {
+      WriteWhole(to, written);
+      return;
+    }
+    const std::string synced = ReadWhole(RecordOf(records, InodeOf(file)));
+    WriteWhole(to, kind == Survives::kSynced
+                       ? synced
+                       : Survivor(synced, written, random));
+  };
+  for (const std::string& path : FilesIn(directory)) {
+    if (!EndsWith(path, "-shm")) put(path, path);
+  }
+  for (const std::string& kept : FilesIn(records)) {
+    if (!IsRemovedFile(kept)) continue;
+    const std::string path = ReadWhole(kept + ".path");
+    const Survives kind = survives(path);
+    if (kind == Survives::kWritten) continue;
+    if (kind == Survives::kSome && (*random)() % 2 == 0) continue;
+    put(path, kept);
+  }
+}
+
+void SkipSyncs() { TheRecorder().skip_syncs = true; }
+
+void SetBeforeChange(void (*observer)()) {
+  TheRecorder().before_change = observer;
 }
 
 }  // namespace nori
@@ -204,6 +275,10 @@ __attribute__((visibility("default"))) int fdatasync(int fd) {
 }
 __attribute__((visibility("default"))) int unlink(const char* path) noexcept {
   return nori::Unlink(path);
+}
+__attribute__((visibility("default"))) int rename(const char* from,
+                                                  const char* to) noexcept {
+  return nori::Rename(from, to);
 }
 
 }  // extern "C"

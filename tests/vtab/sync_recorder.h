@@ -1,13 +1,15 @@
 // Remembers what a process has made durable, so that a test can take the rest
 // away: a power failure, played on real files.
 //
-// The tests' executable defines fsync, fdatasync and unlink, which then serve
-// SQLite and the extension as well. They only record where StartRecording was
-// called. The records outlive the process, which may be killed at any moment.
+// The tests' executable defines fsync, fdatasync, unlink and rename, which then
+// serve SQLite and the extension as well. They only record where StartRecording
+// was called. The records outlive the process, which may be killed at any
+// moment.
 
 #ifndef NORI_TESTS_VTAB_SYNC_RECORDER_H_
 #define NORI_TESTS_VTAB_SYNC_RECORDER_H_
 
+#include <functional>
 #include <random>
 #include <string>
 
@@ -26,6 +28,27 @@ void RecordAsDurable(const std::string& directory, const std::string& records);
 // process may have the files open.
 void LosePower(const std::string& directory, const std::string& records,
                std::mt19937_64* random);
+
+// What of a file's bytes survives.
+enum class Survives {
+  kSynced,   // what was synced last; a removal that was not is undone
+  kWritten,  // all
+  kSome,     // of each block either, by chance
+};
+// As LosePower, but leaves `directory` as it is and puts what is left into
+// `target`, a new directory. `survives` decides for each path.
+void CopyAfterPowerLoss(
+    const std::string& directory, const std::string& records,
+    const std::string& target,
+    const std::function<Survives(const std::string& path)>& survives,
+    std::mt19937_64* random);
+
+// From now on this process syncs nothing: for tests that only play at losing
+// power, and would wait for the disk for nothing.
+void SkipSyncs();
+
+// Called before every sync, removal and rename of a file; null: not called.
+void SetBeforeChange(void (*observer)());
 
 }  // namespace nori
 

@@ -223,6 +223,7 @@ class EngineModel : public ::testing::TestWithParam<Config> {
       auto opened = Engine::Open(options, "/db");
       ASSERT_TRUE(opened.ok()) << opened.status();
       ExpectSame((*opened)->NewIterator({}).get(), model_);
+      names_.Check(opened->get());
     } else {
       engine_.reset();
       Open();
@@ -237,11 +238,12 @@ class EngineModel : public ::testing::TestWithParam<Config> {
     ASSERT_TRUE(opened.ok()) << opened.status();
     ASSERT_EQ((*opened)->identity(), engine_->identity());
     ExpectSame((*opened)->NewIterator({}).get(), model_);
+    names_.Check(opened->get());
     NORI_ASSERT_OK((*opened)->Verify());
   }
 
   void Rare() {
-    switch (random_->Uniform(9)) {
+    switch (random_->Uniform(11)) {
       case 0:
         NORI_ASSERT_OK(engine_->Flush());
         break;
@@ -268,6 +270,14 @@ class EngineModel : public ::testing::TestWithParam<Config> {
         break;
       case 8:
         ExpectSame(engine_->NewIterator({}).get(), model_);
+        names_.Check(engine_.get());
+        break;
+      case 9:
+        names_.Take(engine_.get(), absl::StrCat("name ", ++counter_),
+                    snapshots_.Pick(random_.get(), 3, model_));
+        break;
+      case 10:
+        if (names_.size() > 3) names_.ReleaseOne(engine_.get(), random_.get());
         break;
     }
   }
@@ -306,6 +316,7 @@ class EngineModel : public ::testing::TestWithParam<Config> {
   std::unique_ptr<Engine> engine_;
   Model model_;
   ModelSnapshots snapshots_;
+  ModelNames names_;
 };
 
 TEST_P(EngineModel, RandomOperations) {
@@ -315,6 +326,7 @@ TEST_P(EngineModel, RandomOperations) {
     if (HasFatalFailure()) FAIL() << "seed " << seed_ << ", operation " << i;
   }
   ExpectSame(engine_->NewIterator({}).get(), model_);
+  names_.Check(engine_.get());
   NORI_ASSERT_OK(engine_->WaitForBackground());
   NORI_ASSERT_OK(engine_->Verify());
   snapshots_.Clear();

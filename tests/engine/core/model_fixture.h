@@ -4,6 +4,8 @@
 #ifndef NORI_TESTS_ENGINE_CORE_MODEL_FIXTURE_H_
 #define NORI_TESTS_ENGINE_CORE_MODEL_FIXTURE_H_
 
+#include <iterator>
+#include <map>
 #include <string>
 #include <utility>
 #include <vector>
@@ -48,6 +50,37 @@ class ModelSnapshots {
 
  private:
   std::vector<std::pair<SnapshotRef, Model>> held_;
+};
+
+// The names that an engine should know, with what they stand for.
+class ModelNames {
+ public:
+  // Names the present state or, at times, that of `view`.
+  void Take(Engine* engine, const std::string& name, const ModelView& view) {
+    NORI_ASSERT_OK(engine->CreateNamedSnapshot(name, view.snapshot));
+    named_[name] = *view.model;
+  }
+  void ReleaseOne(Engine* engine, Random* random) {
+    const auto it = std::next(
+        named_.begin(), static_cast<ptrdiff_t>(random->Uniform(named_.size())));
+    NORI_ASSERT_OK(engine->ReleaseNamedSnapshot(it->first));
+    named_.erase(it);
+  }
+  size_t size() const { return named_.size(); }
+  // Reads everything as of every name.
+  void Check(Engine* engine) const {
+    ASSERT_EQ(engine->ListNamedSnapshots().size(), named_.size());
+    for (const auto& [name, model] : named_) {
+      const auto snapshot = engine->NamedSnapshot(name);
+      ASSERT_TRUE(snapshot.ok()) << snapshot.status();
+      IterateOptions options;
+      options.snapshot = *snapshot;
+      ExpectSame(engine->NewIterator(options).get(), model);
+    }
+  }
+
+ private:
+  std::map<std::string, Model> named_;
 };
 
 inline void ExpectSameRead(Engine* engine, const ModelView& view,

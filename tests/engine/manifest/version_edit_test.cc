@@ -28,6 +28,9 @@ VersionEdit FullEdit() {
   edit.last_sequence = kMaxSequence;
   edit.log_number = 12;
   edit.decided_mixed = uint64_t{1} << 63;
+  edit.snapshots_taken = {{"before import", kMaxSequence, 123},
+                          {std::string("\0\xff", 2), 0, 0}};
+  edit.snapshots_released = {"old", std::string(255, 'n')};
   edit.options = {{"", "empty name"}, {"compression", "zstd"}, {"k", ""}};
   TableMeta meta = MakeFakeTable(9, {"", "a", "\xff"}, 5)->meta;
   meta.compression = Compression::kZstd;
@@ -68,6 +71,8 @@ TEST(VersionEditTest, RoundTrips) {
   EXPECT_EQ(decoded->log_number, 12u);
   EXPECT_EQ(decoded->decided_mixed, uint64_t{1} << 63);
   EXPECT_EQ(decoded->options, edit.options);
+  EXPECT_EQ(decoded->snapshots_taken, edit.snapshots_taken);
+  EXPECT_EQ(decoded->snapshots_released, edit.snapshots_released);
   EXPECT_EQ(decoded->adoptions, edit.adoptions);
   EXPECT_EQ(decoded->replacements, edit.replacements);
   EXPECT_EQ(decoded->l0_restored, edit.l0_restored);
@@ -136,6 +141,12 @@ TEST(VersionEditTest, RefusesImpossibleValues) {
   EXPECT_FALSE(refuses([](VersionEdit*) {}));
   EXPECT_TRUE(refuses([](VersionEdit* e) { e->identity = "short"; }));
   EXPECT_TRUE(refuses([](VersionEdit* e) { e->identity->push_back('x'); }));
+  EXPECT_TRUE(refuses([](VersionEdit* e) { e->snapshots_taken[0].name = ""; }));
+  EXPECT_TRUE(refuses(
+      [](VersionEdit* e) { e->snapshots_taken[0].name.resize(256, 'x'); }));
+  EXPECT_TRUE(refuses([](VersionEdit* e) {
+    e->snapshots_taken[0].sequence = kMaxSequence + 1;
+  }));
   EXPECT_TRUE(
       refuses([](VersionEdit* e) { e->last_sequence = kMaxSequence + 1; }));
   EXPECT_TRUE(refuses([](VersionEdit* e) {

@@ -1,0 +1,474 @@
+#include "tests/vtab/query_generator.h"
+
+#include <algorithm>
+#include <iterator>
+
+namespace nori {
+namespace {
+
+constexpr const char* kTypes[] = {"INTEGER", "INTEGER", "TEXT", "TEXT",
+                                  "REAL",    "NUMERIC", "BLOB", ""};
+constexpr const char* kCollations[] = {"", "", "", " COLLATE NOCASE",
+                                       " COLLATE RTRIM"};
+// Few, so that joins find partners.
+constexpr const char* kValues[] = {
+    "NULL", "1.5",   "2.0",  "-3",   "'a'",  "'A'",    "'b'",   "'ab'",
+    "'B '", "'abc'", "'5'",  "'05'", "' 5'", "'7.0'",  "''",    "x'61'",
+    "x''",  "1e3",   "'zz'", "10",   "'a '", "'a_%c'", "'1e1'", "x'00ff'"};
+constexpr const char* kComparisons[] = {
+    "=", "=", "=", "<", "<=", ">", ">=", "<>", "IS"};
+
+// The same for all values that any collation or number type takes for equal.
+std::string Normal(const std::string& term) {
+  return "CASE typeof(" + term + ") WHEN 'text' THEN lower(rtrim(" + term +
+         ")) WHEN 'blob' THEN hex(" + term + ") WHEN 'null' THEN NULL ELSE " +
+         term + " + 0.0 END";
+}
+
+}  // namespace
+
+std::string QueryGenerator::Value() {
+  if (OneIn(2)) return std::to_string(static_cast<int>(Uniform(14)) - 2);
+  return kValues[Uniform(std::size(kValues))];
+}
+
+void QueryGenerator::NewTables() {
+  tables_.clear();
+  native_sql_.clear();
+  nori_sql_.clear();
+  const size_t count = 2 + Uniform(2);
+  tables_.reserve(count);
+  for (size_t i = 0; i < count; ++i) NewTable(i);
+}
+
+void QueryGenerator::NewTable(size_t number) {
+  Table table;
+  table.name = "t" + std::to_string(number);
+  const size_t count = 2 + Uniform(4);
+  const size_t kind = Uniform(4);  // 0: alias, 1: hidden rowid, else a key
+  std::string definitions;
+  for (size_t i = 0; i < count; ++i) {
+    Column column;
+    column.name = std::string(1, static_cast<char>('a' + i));
+    definitions += (i > 0 ? ", " : "") + column.name;
+    if (kind == 0 && i == 0) {
+      definitions += " INTEGER PRIMARY KEY";
+      column.plain = true;
+    } else {
+      const std::string type = kTypes[Uniform(std::size(kTypes))];
+      const std::string collation =
+          kCollations[Uniform(std::size(kCollations))];
+      definitions += " " + type + (OneIn(6) ? " NOT NULL" : "") + collation;
+      column.plain = type == "INTEGER" || (type == "TEXT" && collation.empty());
+    }
+    table.columns.push_back(column);
+  }
+  table.has_rowid = kind < 2;
+  table.key = {"rowid"};
+  if (kind >= 2) {
+    std::vector<std::string> names;
+    for (const Column& column : table.columns) names.push_back(column.name);
+    std::shuffle(names.begin(), names.end(), random_);
+    names.resize(1 + Uniform(std::min<size_t>(names.size(), 3)));
+    definitions += ", PRIMARY KEY(";
+    for (size_t i = 0; i < names.size(); ++i) {
+      definitions += (i > 0 ? ", " : "") + names[i] + (OneIn(3) ? " DESC" : "");
+    }
+    definitions += ")";
+    table.key = names;
+  }
+  tables_.push_back(table);
+  std::string native_indexes;
+  const std::string indexes = Indexes(tables_.back(), &native_indexes);
+  native_sql_.push_back("CREATE TABLE " + table.name + "(" + definitions + ")" +
+                        (kind >= 2 ? " WITHOUT ROWID" : "") + native_indexes);
+  nori_sql_.push_back("CREATE VIRTUAL TABLE " + table.name + " USING nori(" +
+                      definitions + indexes +
+                      (kind >= 2 ? ", WITHOUT ROWID)" : ")"));
+}
+
+// The same indexes for both kinds of table.
+std::string QueryGenerator::Indexes(const Table&, std::string*) { return ""; }
+
+std::string QueryGenerator::Insert(size_t table, size_t rows) {
+  const Table& into = tables_[table];
+  std::string sql = "INSERT OR IGNORE INTO " + into.name + " VALUES";
+  for (size_t row = 0; row < rows; ++row) {
+    sql += row > 0 ? ", (" : "(";
+    for (size_t i = 0; i < into.columns.size(); ++i) {
+      const bool alias =
+          into.has_rowid && i == 0 &&
+          native_sql_[table].find("INTEGER PRIMARY KEY") != std::string::npos;
+      sql += (i > 0 ? ", " : "") + (alias ? "NULL" : Value());
+    }
+    sql += ")";
+  }
+  return sql;
+}
+
+std::string QueryGenerator::Change() {
+  const size_t table = Uniform(tables_.size());
+  const Sources source = {{&tables_[table], tables_[table].name}};
+  switch (Uniform(4)) {
+    case 0:
+      return "DELETE FROM " + source[0].alias + " WHERE " +
+             Condition(source, 1) + " AND " + Condition(source, 0);
+    case 1: {
+      // Not of the key: which row loses a conflict is the plan's affair.
+      std::vector<std::string> names;
+      for (size_t i = 1; i < source[0].table->columns.size(); ++i) {
+        const std::string& name = source[0].table->columns[i].name;
+        const auto& key = source[0].table->key;
+        if (std::find(key.begin(), key.end(), name) == key.end()) {
+          names.push_back(name);
+        }
+      }
+      if (names.empty()) return Insert(table, 2);
+      return "UPDATE OR IGNORE " + source[0].alias + " SET " +
+             names[Uniform(names.size())] + " = " + Value() + " WHERE " +
+             Condition(source, 1);
+    }
+    default:
+      return Insert(table, 1 + Uniform(5));
+  }
+}
+
+std::string QueryGenerator::Term(const Source& source) {
+  const Table& table = *source.table;
+  if (OneIn(3))
+    return source.alias + "." + table.key[Uniform(table.key.size())];
+  return source.alias + "." + table.columns[Uniform(table.columns.size())].name;
+}
+
+std::string QueryGenerator::Operand(const Sources& sources) {
+  switch (Uniform(8)) {
+    case 0:
+      return "(SELECT " + Value() + ")";
+    case 1:
+      return "CAST(" + Value() + " AS " + (OneIn(2) ? "INTEGER" : "TEXT") + ")";
+    case 2:
+    case 3:
+      return Term(Any(sources));
+    case 4:
+      return OneIn(2) ? "+" + Term(Any(sources)) : Value() + " COLLATE NOCASE";
+    default:
+      return Value();
+  }
+}
+
+std::string QueryGenerator::Comparison() {
+  return kComparisons[Uniform(std::size(kComparisons))];
+}
+
+// With a condition over what is outside, too.
+std::string QueryGenerator::Subquery(const Sources& outer,
+                                     const std::string& result, int depth) {
+  const Table& table = tables_[Uniform(tables_.size())];
+  const Source inner = {&table, "s" + std::to_string(aliases_++)};
+  Sources all = outer;
+  all.push_back(inner);
+  std::string selected = result.empty() ? Term(inner) : result;
+  if (selected == "max") selected = "max(" + Term(inner) + ")";
+  return "SELECT " + selected + " FROM " + table.name + " " + inner.alias +
+         " WHERE " + Term(inner) + " " + Comparison() + " " + Operand(all) +
+         (OneIn(2) ? " AND " + Condition({inner}, depth - 1) : "");
+}
+
+std::string QueryGenerator::InCondition(const Sources& sources,
+                                        const std::string& term) {
+  if (OneIn(4)) {
+    // SQLite 3.40.1 answers NOT IN of a subquery with NULLs wrongly.
+    const Table& table = tables_[Uniform(tables_.size())];
+    const Source inner = {&table, "s" + std::to_string(aliases_++)};
+    const std::string selected = Term(inner);
+    const bool negated = OneIn(3);
+    return term + (negated ? " NOT IN (SELECT " : " IN (SELECT ") + selected +
+           " FROM " + table.name + " " + inner.alias + " WHERE " +
+           (negated ? selected + " IS NOT NULL" : Condition({inner}, 0)) + ")";
+  }
+  std::string list = term + (OneIn(6) ? " NOT IN (" : " IN (");
+  const size_t count = OneIn(8) ? 0 : 1 + Uniform(OneIn(5) ? 40 : 5);
+  for (size_t i = 0; i < count; ++i) {
+    list += (i > 0 ? ", " : "") + (OneIn(9) ? Operand(sources) : Value());
+  }
+  return list + ")";
+}
+
+std::string QueryGenerator::RowValues(const Source& source) {
+  const std::string one = Term(source), two = Term(source);
+  const std::string left = "(" + one + ", " + two + ")";
+  if (OneIn(3)) {
+    // Of the same columns: of row values, SQLite 3.40.1 compares those of a
+    // virtual table's TEXT column as text, with numbers, too.
+    const Source inner = {source.table, "s" + std::to_string(aliases_++)};
+    const size_t name = source.alias.size();
+    return left + " IN (SELECT " + inner.alias + one.substr(name) + ", " +
+           inner.alias + two.substr(name) + " FROM " + inner.table->name + " " +
+           inner.alias + (OneIn(2) ? " WHERE " + Condition({inner}, 0) : "") +
+           ")";
+  }
+  static constexpr const char* kOperators[] = {"=", "<", ">", ">=", "<="};
+  return left + " " + kOperators[Uniform(5)] + " (" + Value() + ", " + Value() +
+         ")";
+}
+
+std::string QueryGenerator::Simple(const Sources& sources, int depth) {
+  const Source& source = Any(sources);
+  const std::string term = Term(source);
+  switch (Uniform(14)) {
+    case 0:
+      return term + " BETWEEN " + Operand(sources) + " AND " + Value();
+    case 1:
+    case 2:
+      return InCondition(sources, term);
+    case 3:
+      return term + (OneIn(2) ? " IS NULL" : " IS NOT NULL");
+    case 4: {
+      static constexpr const char* kPatterns[] = {
+          " LIKE 'a%'", " GLOB 'a*'",     " LIKE 'AB%'",
+          " GLOB 'A*'", " LIKE '5%'",     " LIKE 'a\\_%%' ESCAPE '\\'",
+          " LIKE 'a'",  " NOT LIKE 'a%'", " GLOB '5'"};
+      // SQLite 3.40.1 loses the rows of a LEFT JOIN whose ON clause has a LIKE
+      // on an ordinary table's rowid.
+      const bool is_rowid = source.table->has_rowid;
+      return (is_rowid ? source.alias + ".b" : term) +
+             kPatterns[Uniform(std::size(kPatterns))];
+    }
+    case 5: {
+      static constexpr const char* kWithCollation[] = {"NOCASE", "BINARY",
+                                                       "RTRIM"};
+      return term + " " + Comparison() + " " + Value() + " COLLATE " +
+             kWithCollation[Uniform(3)];
+    }
+    case 6:
+      if (depth <= 0) return term + " = " + Value();
+      return (OneIn(3) ? "NOT EXISTS (" : "EXISTS (") +
+             Subquery(sources, "1", depth - 1) + ")";
+    case 7:
+      if (depth <= 0) return term + " > " + Value();
+      return term + " " + Comparison() + " (" +
+             Subquery(sources, "max", depth - 1) + ")";
+    case 8:
+      return RowValues(source);
+    case 9:
+      return term + (OneIn(2) ? " IS " : " IS NOT ") + Operand(sources);
+    default:
+      return term + " " + Comparison() + " " + Operand(sources);
+  }
+}
+
+std::string QueryGenerator::Condition(const Sources& sources, int depth) {
+  if (depth > 0 && OneIn(2)) {
+    const std::string joined = "(" + Condition(sources, depth - 1) +
+                               (OneIn(3) ? " OR " : " AND ") +
+                               Condition(sources, depth - 1) + ")";
+    return OneIn(10) ? "NOT " + joined : joined;
+  }
+  return Simple(sources, depth);
+}
+
+std::string QueryGenerator::From(Sources* sources) {
+  const size_t count = OneIn(3) ? 1 : (OneIn(4) ? 3 : 2);
+  std::string from;
+  for (size_t i = 0; i < count; ++i) {
+    const Table& table = tables_[Uniform(tables_.size())];
+    const Source source = {&table, std::string(1, static_cast<char>('x' + i))};
+    if (i == 0) {
+      from = table.name + " " + source.alias;
+    } else {
+      static constexpr const char* kJoins[] = {" JOIN ", " JOIN ",
+                                               " LEFT JOIN ", " CROSS JOIN "};
+      from += kJoins[Uniform(4)] + table.name + " " + source.alias + " ON " +
+              source.alias + "." +
+              table.columns[Uniform(table.columns.size())].name +
+              (OneIn(6) ? " IS " : " = ") + Term(Any(*sources));
+      if (OneIn(4)) {
+        from += " AND " + Simple({source}, 0);
+      }
+    }
+    sources->push_back(source);
+  }
+  return from;
+}
+
+std::string QueryGenerator::Where(const Sources& sources) {
+  if (OneIn(6)) return "";
+  return " WHERE " + Condition(sources, 2);
+}
+
+// By columns at random, then by the keys of all tables: a total order.
+std::string QueryGenerator::KeyOrder(const Sources& sources) {
+  std::string order = " ORDER BY ";
+  const bool all_descending = OneIn(3);
+  const auto direction = [&] {
+    return all_descending != OneIn(12) ? " DESC" : "";
+  };
+  for (size_t i = Uniform(3); i > 0; --i) {
+    order += Term(Any(sources)) + direction() + ", ";
+  }
+  bool first = true;
+  for (const Source& source : sources) {
+    for (const std::string& name : source.table->key) {
+      order += (first ? "" : ", ") + source.alias + "." + name + direction();
+      first = false;
+    }
+  }
+  return order;
+}
+
+std::string QueryGenerator::Outputs(const Sources& sources) {
+  if (OneIn(3)) return "*";
+  std::string outputs = Term(Any(sources));
+  for (size_t i = Uniform(3); i > 0; --i) {
+    outputs += ", " + Term(Any(sources));
+  }
+  return outputs;
+}
+
+std::string QueryGenerator::Limit() {
+  if (OneIn(2)) return "";
+  std::string limit = " LIMIT " + std::to_string(Uniform(12));
+  if (OneIn(8)) limit = " LIMIT -1";
+  if (OneIn(2)) limit += " OFFSET " + std::to_string(Uniform(8));
+  return limit;
+}
+
+QueryGenerator::Statement QueryGenerator::Rows() {
+  Sources sources;
+  const std::string from = From(&sources);
+  const std::string sql =
+      "SELECT " + Outputs(sources) + " FROM " + from + Where(sources);
+  if (OneIn(3)) return {sql};
+  return {sql + KeyOrder(sources) + Limit(), true};
+}
+
+QueryGenerator::Statement QueryGenerator::Groups() {
+  Sources sources;
+  const std::string from = From(&sources);
+  std::string groups = Term(Any(sources));
+  std::string normal = Normal(groups);
+  for (size_t i = Uniform(2); i > 0; --i) {
+    const std::string term = Term(Any(sources));
+    groups += ", " + term;
+    normal += ", " + Normal(term);
+  }
+  const std::string counted = Term(Any(sources));
+  std::string sql = "SELECT " + normal + ", count(*), count(" + counted +
+                    "), max(" + Normal(counted) + ") FROM " + from +
+                    Where(sources) + " GROUP BY " + groups;
+  if (OneIn(3)) sql += " HAVING count(*) > " + std::to_string(Uniform(3));
+  if (OneIn(2)) return {sql};
+  // The groups' order is total; as is that of the rows then.
+  std::string order = groups;
+  if (OneIn(2)) {
+    for (size_t at = 0; (at = order.find(", ", at)) != std::string::npos;) {
+      order.replace(at, 2, " DESC, ");
+      at += 7;
+    }
+    order += " DESC";
+  }
+  return {sql + " ORDER BY " + order, true};
+}
+
+QueryGenerator::Statement QueryGenerator::Distinct() {
+  Sources sources;
+  const std::string from = From(&sources);
+  std::string plain;
+  for (const Source& source : sources) {
+    for (const Column& column : source.table->columns) {
+      if (!column.plain || OneIn(3)) continue;
+      plain += (plain.empty() ? "" : ", ") + source.alias + "." + column.name;
+    }
+  }
+  if (plain.empty() || OneIn(4)) {
+    return {"SELECT count(*) FROM (SELECT DISTINCT " + Outputs(sources) +
+            " FROM " + from + Where(sources) + ")"};
+  }
+  const std::string sql =
+      "SELECT DISTINCT " + plain + " FROM " + from + Where(sources);
+  if (OneIn(2)) return {sql};
+  return {sql + " ORDER BY " + plain + (OneIn(3) ? " DESC" : ""), true};
+}
+
+QueryGenerator::Statement QueryGenerator::Compound() {
+  static constexpr const char* kOperators[] = {" UNION ", " UNION ALL ",
+                                               " INTERSECT ", " EXCEPT "};
+  std::string sql;
+  for (size_t i = 0; i < 2 + Uniform(2); ++i) {
+    if (i > 0) sql += kOperators[Uniform(4)];
+    Sources sources;
+    const std::string from = From(&sources);
+    sql += "SELECT " + Normal(Term(Any(sources))) + " AS u, " +
+           Normal(Term(Any(sources))) + " AS v FROM " + from + Where(sources);
+  }
+  if (OneIn(2)) return {sql};
+  return {sql + " ORDER BY 1, 2" + Limit(), true};
+}
+
+QueryGenerator::Statement QueryGenerator::Windows() {
+  Sources sources;
+  const std::string from = From(&sources);
+  const std::string order = KeyOrder(sources);
+  const std::string term = Term(Any(sources));
+  static constexpr const char* kFrames[] = {
+      "", "", " ROWS BETWEEN 2 PRECEDING AND CURRENT ROW",
+      " ROWS BETWEEN CURRENT ROW AND UNBOUNDED FOLLOWING"};
+  return {"SELECT " + term + ", row_number() OVER (" + order.substr(1) +
+          "), count(" + Term(Any(sources)) + ") OVER (PARTITION BY " + term +
+          order + kFrames[Uniform(4)] + ") FROM " + from + Where(sources)};
+}
+
+QueryGenerator::Statement QueryGenerator::CommonTable() {
+  Sources sources;
+  const Table& table = tables_[Uniform(tables_.size())];
+  const Source source = {&table, "x"};
+  if (OneIn(2)) {
+    return {
+        "WITH RECURSIVE r(n) AS (SELECT 1 UNION ALL SELECT n + 1 FROM r "
+        "WHERE n < 12) SELECT r.n, x.* FROM r " +
+        std::string(OneIn(2) ? "LEFT JOIN " : "JOIN ") + table.name + " x ON " +
+        Term(source) + (OneIn(2) ? " = r.n" : " > r.n") +
+        (OneIn(2) ? " AND " + Simple({source}, 0) : "")};
+  }
+  const std::string from = From(&sources);
+  return {"WITH c(u, v) AS (SELECT " + Term(Any(sources)) + ", " +
+          Term(Any(sources)) + " FROM " + from + Where(sources) +
+          ") SELECT q.*, c.u FROM c JOIN " + table.name + " q ON " +
+          Term({&table, "q"}) + " = c.v"};
+}
+
+QueryGenerator::Statement QueryGenerator::MinMax() {
+  const Table& table = tables_[Uniform(tables_.size())];
+  const Sources sources = {{&table, "x"}};
+  std::string column;
+  for (const Column& one : table.columns) {
+    if (one.plain && (column.empty() || OneIn(2))) column = "x." + one.name;
+  }
+  if (column.empty()) column = "count(*)";
+  const std::string what = column == "count(*)" ? column
+                           : OneIn(2)           ? "max(" + column + ")"
+                                                : "min(" + column + ")";
+  return {"SELECT " + what + " FROM " + table.name + " x" + Where(sources)};
+}
+
+QueryGenerator::Statement QueryGenerator::Query() {
+  switch (Uniform(12)) {
+    case 0:
+      return Groups();
+    case 1:
+    case 2:
+      return Distinct();
+    case 3:
+      return Compound();
+    case 4:
+      return Windows();
+    case 5:
+      return CommonTable();
+    case 6:
+      return MinMax();
+    default:
+      return Rows();
+  }
+}
+
+}  // namespace nori

@@ -1,0 +1,44 @@
+// What the planner knows of how a table's keys are distributed.
+
+#ifndef NORI_VTAB_STATISTICS_H_
+#define NORI_VTAB_STATISTICS_H_
+
+#include <cstddef>
+#include <cstdint>
+#include <vector>
+
+#include "absl/container/flat_hash_map.h"
+#include "engine/engine.h"
+#include "vtab/access_path.h"
+
+namespace nori {
+
+// Estimates from indexes of table files and samples, kept until the engine has
+// grown much. Not thread-safe.
+class TableStatistics {
+ public:
+  // Entries of a path, at least 1, and the mean of their bytes.
+  double Entries(Engine* engine, const AccessPath& path);
+  double BytesEach(Engine* engine, const AccessPath& path);
+  // Mean number of entries that share the values of the first `columns` columns
+  // that the path can be sought by, at least 1. Reads some dozens of keys where
+  // it is not known.
+  double EntriesPerPrefix(Engine* engine, const AccessPath& path,
+                          size_t columns);
+
+ private:
+  struct PathStatistics {
+    double entries = 1;
+    double bytes_each = 0;
+    SequenceNumber taken_at = 0;
+    std::vector<double> per_prefix;  // [i]: of i + 1 columns; empty: not known
+  };
+
+  PathStatistics& Get(Engine* engine, const AccessPath& path);
+
+  absl::flat_hash_map<uint32_t, PathStatistics> paths_;  // by id
+};
+
+}  // namespace nori
+
+#endif  // NORI_VTAB_STATISTICS_H_
