@@ -375,6 +375,11 @@ absl::Status Cursor::ParseRow() {
 absl::Status Cursor::Column(sqlite3_context* context, int column) {
   const bool is_key =
       column == static_cast<int>(table_->layout.schema.columns.size());
+  // An UPDATE has to read the old row's index entries anyway.
+  if (!is_key && !table_->layout.indexes.empty() &&
+      sqlite3_vtab_nochange(context)) {
+    return absl::OkStatus();
+  }
   Value value;
   if (entry_.has_value() && (is_key || path_->index->Covers(column))) {
     NORI_RETURN_IF_ERROR(ParseEntry());

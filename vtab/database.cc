@@ -209,7 +209,8 @@ absl::Status Database::StartAnew(
   return absl::OkStatus();
 }
 
-absl::StatusOr<uint64_t> Database::CreateTable(const std::string& name) {
+absl::StatusOr<uint64_t> Database::CreateTable(const std::string& name,
+                                               const TableSchema& schema) {
   NORI_RETURN_IF_ERROR(connection_->EnlistGuard());
   NORI_RETURN_IF_ERROR(Begin());
   schema_changed_ = true;
@@ -217,8 +218,16 @@ absl::StatusOr<uint64_t> Database::CreateTable(const std::string& name) {
   const uint64_t id = shared_->AllocateTableId(state.next_table_id);
   NORI_RETURN_IF_ERROR(state_table_.WriteNextTableId(id + 1));
   NORI_RETURN_IF_ERROR(state_table_.AddTable(id, name));
-  created_tables_.push_back(id);
+  NoteCreated(id, /*index_id=*/0);
+  for (const IndexSchema& index : schema.indexes) NoteCreated(id, index.id);
   return id;
+}
+
+void Database::NoteCreated(uint64_t table_id, uint32_t index_id) {
+  KeyRange range;
+  EncodeIndexPrefix(table_id, index_id, &range.begin);
+  range.end = PrefixSuccessor(range.begin);
+  created_.push_back(std::move(range));
 }
 
 absl::Status Database::DropTable(const std::string& name) {
@@ -239,12 +248,12 @@ absl::Status Database::DropTable(const std::string& name) {
     NORI_RETURN_IF_ERROR(Begin());
     schema_changed_ = true;
     prepared_ = false;
-    std::string begin;
-    EncodeIndexPrefix(*id, /*index_id=*/0, &begin);
-    NORI_RETURN_IF_ERROR(
-        transaction_->DeleteRange(begin, PrefixSuccessor(begin)));
+    KeyRange range;
+    EncodeTablePrefix(*id, &range.begin);
+    range.end = PrefixSuccessor(range.begin);
+    NORI_RETURN_IF_ERROR(transaction_->DeleteRange(range.begin, range.end));
     SetMaxRowid(*id, std::nullopt);
-    dropped_tables_.emplace_back(*id, transaction_->Mark());
+    dropped_.emplace_back(std::move(range), transaction_->Mark());
   }
   return state_table_.RemoveTable(*id);
 }
@@ -253,6 +262,24 @@ absl::Status Database::RenameTable(const std::string& from,
                                    const std::string& to) {
   NORI_ASSIGN_OR_RETURN(const uint64_t id, state_table_.FindTable(from));
   return state_table_.RenameTable(id, to);
+}
+
+absl::StatusOr<VirtualTable*> Database::ConnectTable(const std::string& name) {
+  sqlite3* const db = connection_->db();
+  char* sql = sqlite3_mprintf("SELECT 1 FROM \"%w\".\"%w\"", schema_.c_str(),
+                              name.c_str());
+  if (sql == nullptr) return SqliteError(SQLITE_NOMEM, "out of memory");
+  sqlite3_stmt* statement = nullptr;
+  const int rc = sqlite3_prepare_v2(db, sql, -1, &statement, nullptr);
+  sqlite3_free(sql);
+  sqlite3_finalize(statement);
+  if (rc == SQLITE_ERROR) return nullptr;
+  NORI_RETURN_IF_ERROR(StatusOfSqlite(db, rc, "using the table"));
+  const auto found =
+      std::find_if(tables.rbegin(), tables.rend(), [&name](const auto* table) {
+        return EqualsIgnoreCase(table->name, name);
+      });
+  return found == tables.rend() ? nullptr : *found;
 }
 
 void Database::TableDisconnected(VirtualTable* table) {

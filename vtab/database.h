@@ -11,6 +11,7 @@
 #include <memory>
 #include <optional>
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include "absl/container/flat_hash_map.h"
@@ -19,6 +20,7 @@
 #include "engine/engine.h"
 #include "vtab/connection.h"
 #include "vtab/registry.h"
+#include "vtab/schema.h"
 #include "vtab/state_table.h"
 
 namespace nori {
@@ -59,7 +61,8 @@ class Database : public std::enable_shared_from_this<Database> {
 
   // Takes part in CREATE and DROP of a table: both make the transaction one
   // that the host decides. CreateTable gives the new table's id.
-  absl::StatusOr<uint64_t> CreateTable(const std::string& name);
+  absl::StatusOr<uint64_t> CreateTable(const std::string& name,
+                                       const TableSchema& schema);
   absl::Status DropTable(const std::string& name);
   absl::Status RenameTable(const std::string& from, const std::string& to);
 
@@ -83,6 +86,11 @@ class Database : public std::enable_shared_from_this<Database> {
   // share one. Each call that succeeds needs one ReleaseView.
   absl::StatusOr<SnapshotRef> AcquireView();
   void ReleaseView();
+  // Read in the write transaction, or in `view` where there is none.
+  absl::StatusOr<bool> Get(const SnapshotRef& view, std::string_view key,
+                           PinnedValue* value) const;
+  std::unique_ptr<Iterator> NewIterator(const SnapshotRef& view,
+                                        KeyRange bounds) const;
   // The host's transaction, read-only or not, is over.
   void EndReadTransaction();
 
@@ -91,7 +99,11 @@ class Database : public std::enable_shared_from_this<Database> {
   std::optional<int64_t> MaxRowid(uint64_t table_id) const;
   void SetMaxRowid(uint64_t table_id, std::optional<int64_t> rowid);
 
-  // The schema's connected tables, for whoever wants to show their keys.
+  // The schema's nori table called `name`, connected if it was not; null if
+  // there is none.
+  absl::StatusOr<VirtualTable*> ConnectTable(const std::string& name);
+  // The connected tables, those that a running statement keeps of an older
+  // schema before the newer ones of the same name.
   std::vector<VirtualTable*> tables;
   // Drops cached statements when the last table is disconnected.
   void TableDisconnected(VirtualTable* table);
@@ -123,6 +135,7 @@ class Database : public std::enable_shared_from_this<Database> {
   // it: the parent goes on with the same transaction and its files.
   void AbandonTransaction();
   void PublishMaxRowids();
+  void NoteCreated(uint64_t table_id, uint32_t index_id);
 
   Connection* const connection_;
   const std::string schema_;
@@ -147,9 +160,9 @@ class Database : public std::enable_shared_from_this<Database> {
   uint64_t begin_mark_ = 0;
   // Savepoint number to mark; absent value: the transaction had not begun.
   std::map<int, std::optional<uint64_t>> marks_;
-  std::vector<uint64_t> created_tables_;
-  // Id and the mark after the deletion of its rows.
-  std::vector<std::pair<uint64_t, uint64_t>> dropped_tables_;
+  std::vector<KeyRange> created_;  // of tables and indexes
+  // What was deleted of them, and the mark after that.
+  std::vector<std::pair<KeyRange, uint64_t>> dropped_;
   absl::flat_hash_map<uint64_t, std::optional<int64_t>> max_rowids_;
 
   // Reading.

@@ -7,7 +7,6 @@
 #include "engine/format/status_macros.h"
 #include "vtab/database.h"
 #include "vtab/error_map.h"
-#include "vtab/key_codec.h"
 
 namespace nori {
 
@@ -123,8 +122,8 @@ void Database::ForgetTransaction() {
   prepared_ = false;
   prepared_mixed_ = 0;
   marks_.clear();
-  created_tables_.clear();
-  dropped_tables_.clear();
+  created_.clear();
+  dropped_.clear();
   max_rowids_.clear();
   EndReadTransaction();
 }
@@ -153,25 +152,17 @@ absl::Status Database::Commit() {
       }
     }
   }
-  const std::vector<uint64_t> created = std::move(created_tables_);
-  const auto dropped = std::move(dropped_tables_);
+  const auto created = std::move(created_);
+  const auto dropped = std::move(dropped_);
   if (!dropped.empty()) shared_->mixed().Dropped(prepared_mixed_);
   ForgetTransaction();
   // Only a hint to the engine, so a failure costs speed and nothing else.
-  for (const uint64_t id : created) {
-    KeyRange range;
-    EncodeIndexPrefix(id, /*index_id=*/0, &range.begin);
-    range.end = PrefixSuccessor(range.begin);
+  for (const KeyRange& range : created) {
     engine()->AddGuards(range).IgnoreError();
   }
   // Only what is really committed: an error may leave it to the next open.
   if (!status.ok()) return status;
-  for (const auto& [id, mark] : dropped) {
-    KeyRange range;
-    EncodeIndexPrefix(id, /*index_id=*/0, &range.begin);
-    range.end = PrefixSuccessor(range.begin);
-    engine()->DropRange(range);
-  }
+  for (const auto& [range, mark] : dropped) engine()->DropRange(range);
   return status;
 }
 
@@ -213,7 +204,7 @@ absl::Status Database::RollbackTo(int number) {
   prepared_ = false;
   for (auto& [table_id, rowid] : max_rowids_) rowid = std::nullopt;
   const uint64_t target = mark.value_or(begin_mark_);
-  std::erase_if(dropped_tables_, [target](const auto& dropped) {
+  std::erase_if(dropped_, [target](const auto& dropped) {
     return dropped.second > target;
   });
   return transaction_->RollbackTo(target);
@@ -275,6 +266,22 @@ void Database::ReleaseView() {
   if (--open_cursors_ == 0 && view_scope_ == ViewScope::kCursors) {
     EndReadTransaction();
   }
+}
+
+absl::StatusOr<bool> Database::Get(const SnapshotRef& view,
+                                   std::string_view key,
+                                   PinnedValue* value) const {
+  if (transaction_ != nullptr) return transaction_->Get(key, value);
+  return engine()->Get({.snapshot = view}, key, value);
+}
+
+std::unique_ptr<Iterator> Database::NewIterator(const SnapshotRef& view,
+                                                KeyRange bounds) const {
+  IterateOptions options;
+  options.snapshot = view;
+  options.bounds = std::move(bounds);
+  return transaction_ != nullptr ? transaction_->NewIterator(options)
+                                 : engine()->NewIterator(options);
 }
 
 void Database::EndReadTransaction() {

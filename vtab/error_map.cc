@@ -12,6 +12,7 @@ namespace nori {
 namespace {
 
 constexpr char kCodePayload[] = "nori.sqlite_code";
+constexpr char kNativePayload[] = "nori.native_wording";
 
 absl::StatusCode StatusCodeOfSqlite(int code) {
   if (code == SQLITE_BUSY_SNAPSHOT) return absl::StatusCode::kAborted;
@@ -78,6 +79,12 @@ absl::Status SqliteError(int code, const std::string& message) {
   return status;
 }
 
+absl::Status NativeError(int code, const std::string& message) {
+  absl::Status status = SqliteError(code, message);
+  status.SetPayload(kNativePayload, absl::Cord());
+  return status;
+}
+
 absl::Status StatusOfSqlite(sqlite3* db, int code, const char* what) {
   if (code == SQLITE_OK || code == SQLITE_ROW || code == SQLITE_DONE) {
     return absl::OkStatus();
@@ -133,13 +140,21 @@ int ReportMessage(sqlite3_vtab* table, int code, const std::string& message) {
   return code;
 }
 
+namespace {
+
+std::string MessageOf(const absl::Status& status) {
+  const bool is_native = status.GetPayload(kNativePayload).has_value();
+  return absl::StrCat(is_native ? "" : "nori: ", status.message());
+}
+
+}  // namespace
+
 int ReportError(sqlite3_vtab* table, const absl::Status& status) {
-  return ReportMessage(table, SqliteCodeOfStatus(status),
-                       absl::StrCat("nori: ", status.message()));
+  return ReportMessage(table, SqliteCodeOfStatus(status), MessageOf(status));
 }
 
 void ReportStatus(sqlite3_context* context, const absl::Status& status) {
-  const std::string message = absl::StrCat("nori: ", status.message());
+  const std::string message = MessageOf(status);
   sqlite3_result_error(context, message.data(),
                        static_cast<int>(message.size()));
   sqlite3_result_error_code(context, SqliteCodeOfStatus(status));

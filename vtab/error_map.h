@@ -17,6 +17,10 @@ namespace nori {
 // SqliteCodeOfStatus gives back. REQUIRES: code is an error.
 absl::Status SqliteError(int code, const std::string& message);
 
+// As SqliteError, for an error that an ordinary table gives, too: the message
+// is SQLite's own and is passed on without "nori: " in front.
+absl::Status NativeError(int code, const std::string& message);
+
 // The status for the result `code` of a call on `db`, with its message; OK for
 // SQLITE_OK, SQLITE_ROW and SQLITE_DONE. `what` says what was being done.
 absl::Status StatusOfSqlite(sqlite3* db, int code, const char* what);

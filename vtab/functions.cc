@@ -10,6 +10,7 @@
 #include "vtab/introspection.h"
 #include "vtab/key_codec.h"
 #include "vtab/metric_samples.h"
+#include "vtab/table_check.h"
 #include "vtab/version.h"
 
 namespace nori {
@@ -103,8 +104,20 @@ absl::StatusOr<std::string> UnknownTables(Database& database) {
   return unknown;
 }
 
+// Rows against index entries, of every table.
+absl::Status VerifyIndexes(Database& database) {
+  NORI_ASSIGN_OR_RETURN(const auto tables, database.state_table().ListTables());
+  for (const auto& [id, name] : tables) {
+    NORI_ASSIGN_OR_RETURN(VirtualTable* const table,
+                          database.ConnectTable(name));
+    if (table != nullptr) NORI_RETURN_IF_ERROR(CheckIndexes(table));
+  }
+  return absl::OkStatus();
+}
+
 absl::StatusOr<std::string> VerifyDatabase(Database& database) {
   NORI_RETURN_IF_ERROR(database.engine()->Verify());
+  NORI_RETURN_IF_ERROR(VerifyIndexes(database));
   NORI_ASSIGN_OR_RETURN(const std::string unknown, UnknownTables(database));
   if (unknown.empty()) return "ok";
   return absl::StrCat("ok; rows of tables that the schema does not know: ",

@@ -13,6 +13,7 @@
 #include "engine/format/status_macros.h"
 #include "vtab/database.h"
 #include "vtab/error_map.h"
+#include "vtab/index.h"
 #include "vtab/key_codec.h"
 #include "vtab/metric_samples.h"
 #include "vtab/row.h"
@@ -58,12 +59,18 @@ std::string ShowKey(const Database& database, std::string_view key) {
   if (DecodeIndexPrefix(&rest, &table_id, &index_id)) {
     for (const VirtualTable* table : database.tables) {
       if (table->id != table_id) continue;
-      std::string text = absl::StrCat(table->name, "(");
+      std::string text = table->name;
+      std::vector<KeyColumn> columns = table->layout.schema.key;
+      if (table->has_rowid()) columns.emplace_back();
+      for (const auto& index : table->layout.indexes) {
+        if (index->id != index_id) continue;
+        absl::StrAppend(&text, ".", index->name);
+        columns = index->columns;
+      }
+      absl::StrAppend(&text, "(");
       const char* separator = "";
-      const TableSchema& schema = table->layout.schema;
-      for (size_t i = 0; i < table->key_columns() && !rest.empty(); ++i) {
-        const KeyColumn column =
-            table->has_rowid() ? KeyColumn{} : schema.key[i];
+      for (const KeyColumn& column : columns) {
+        if (rest.empty()) break;
         Value value;
         bool exact;
         std::string scratch;

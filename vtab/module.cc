@@ -11,7 +11,6 @@
 #include "vtab/error_map.h"
 #include "vtab/key_codec.h"
 #include "vtab/module_callbacks.h"
-#include "vtab/text.h"
 #include "vtab/virtual_table.h"
 
 namespace nori {
@@ -77,13 +76,6 @@ absl::StatusOr<std::unique_ptr<VirtualTable>> Declare(sqlite3* db, void* aux,
   auto* connection = static_cast<Connection*>(aux);
   const std::vector<std::string> arguments(argv + 3, argv + argc);
   NORI_ASSIGN_OR_RETURN(TableSchema schema, ParseSchema(arguments));
-  // Until xUpdate keeps them.
-  for (const IndexSchema& index : schema.indexes) {
-    const auto first = static_cast<size_t>(index.columns[0].column);
-    return absl::UnimplementedError(
-        Concat({"nori: column ", schema.columns[first].name, ": ",
-                index.unique ? "UNIQUE" : "INDEX", " is not supported"}));
-  }
   const int rc = sqlite3_declare_vtab(db, schema.DeclarationSql().c_str());
   NORI_RETURN_IF_ERROR(StatusOfSqlite(db, rc, "declaring the table"));
   sqlite3_vtab_config(db, SQLITE_VTAB_CONSTRAINT_SUPPORT, 1);
@@ -105,7 +97,8 @@ int Create(sqlite3* db, void* aux, int argc, const char* const* argv,
     const absl::Status opened =
         database.EnsureOpenForCreate((*table)->layout.schema.options);
     if (!opened.ok()) return Fail(opened, error);
-    const absl::StatusOr<uint64_t> id = database.CreateTable(argv[2]);
+    const absl::StatusOr<uint64_t> id =
+        database.CreateTable(argv[2], (*table)->layout.schema);
     if (!id.ok()) return Fail(id.status(), error);
     (*table)->SetId(*id);
     *result = table->release();

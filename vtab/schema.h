@@ -65,12 +65,13 @@ struct TableSchema {
   RowIdentity identity = RowIdentity::kAutoRowid;
   int rowid_column = -1;       // kRowidAlias only
   std::vector<KeyColumn> key;  // kKey: the primary key, in order
-  // In the order of their making, which is that of their ids; a unique index
-  // that repeats the key or an older unique index is left out, as in SQLite.
+  // In the order of their making, which is that of their ids: constraints
+  // before INDEX arguments. A constraint that repeats the key or an older one
+  // has none, as in SQLite.
   std::vector<IndexSchema> indexes;
-  // kKey: how many of the indexes of the definition were made before the key.
-  // SQLite checks unique indexes, this key among them, from the last made to
-  // the first.
+  // kKey: how many of the indexes of the definition were made before the key,
+  // which is also the highest id among them. SQLite checks unique indexes, this
+  // key among them, from the last made to the first.
   size_t indexes_before_key = 0;
   std::map<std::string, std::string> options;  // name=value, names lower-case
 

@@ -363,7 +363,9 @@ class SchemaParser {
   absl::Status StartKey() {
     if (has_key_) return Invalid("table has more than one primary key");
     has_key_ = true;
-    indexes_before_key_ = indexes_.size();
+    indexes_before_key_ = static_cast<size_t>(
+        std::count_if(indexes_.begin(), indexes_.end(),
+                      [](const IndexTerms& made) { return made.constraint; }));
     return absl::OkStatus();
   }
 
@@ -496,6 +498,13 @@ class SchemaParser {
   // --- Indexes, when all columns and the key are known ---
 
   absl::Status AddIndexes() {
+    // INDEX is what CREATE INDEX would have made after the table.
+    const auto first_index = std::stable_partition(
+        indexes_.begin(), indexes_.end(),
+        [](const IndexTerms& made) { return made.constraint; });
+    indexes_before_key_ =
+        std::min(indexes_before_key_,
+                 static_cast<size_t>(first_index - indexes_.begin()));
     for (size_t i = 0; i < indexes_.size(); ++i) {
       IndexTerms& made = indexes_[i];
       IndexSchema index;
@@ -506,11 +515,15 @@ class SchemaParser {
         index.columns.push_back({term.column, term.descending,
                                  term.collation.value_or(column.collation)});
       }
-      // The key, or the constraint before it that it repeats.
       const bool is_key = made.constraint && IsKey(index.columns);
-      if (i == indexes_before_key_ || (is_key && i < indexes_before_key_)) {
-        schema_.indexes_before_key = schema_.indexes.size();
+      if (is_key && i < indexes_before_key_) {
+        // SQLite makes the older constraint's index the key, directions and
+        // all.
+        if (schema_.identity == RowIdentity::kKey) schema_.key = index.columns;
         indexes_before_key_ = i;
+      }
+      if (i == indexes_before_key_) {
+        schema_.indexes_before_key = schema_.indexes.size();
       }
       if (is_key || (made.constraint && IsRepeated(index.columns))) continue;
       index.id = static_cast<uint32_t>(schema_.indexes.size()) + 1;

@@ -42,7 +42,7 @@ TEST(IndexLayoutTest, WhatAnEntryHolds) {
       Parse({"a TEXT COLLATE NOCASE", "b", "c", "d", "PRIMARY KEY(a DESC, b)",
              "INDEX i(c DESC, a)", "UNIQUE(d)"}));
   layout.SetTableId(7);
-  const IndexLayout& index = *layout.indexes[0];
+  const IndexLayout& index = *layout.indexes[1];
   EXPECT_EQ(index.own_columns, 2U);
   ASSERT_EQ(index.columns.size(), 4U);
   EXPECT_EQ(index.columns[0].column, 2);
@@ -55,12 +55,12 @@ TEST(IndexLayoutTest, WhatAnEntryHolds) {
   EXPECT_FALSE(index.Covers(3));
   EXPECT_FALSE(index.Covers(kHiddenRowid));
   std::string prefix;
-  EncodeIndexPrefix(7, 1, &prefix);
+  EncodeIndexPrefix(7, 2, &prefix);
   EXPECT_EQ(index.prefix, prefix);
   EXPECT_EQ(index.prefix_end, PrefixSuccessor(prefix));
   EXPECT_EQ(index.table_prefix, layout.prefix);
   // Of a unique index no key holds the row's.
-  EXPECT_EQ(layout.indexes[1]->seek_columns, 1U);
+  EXPECT_EQ(layout.indexes[0]->seek_columns, 1U);
 }
 
 TEST(IndexLayoutTest, RowidTables) {

@@ -95,6 +95,20 @@ TEST_F(SchemaIndexTest, RepeatedConstraintsMakeNoIndex) {
   // An alias has no index in SQLite; one more would say nothing new.
   EXPECT_EQ(Parse("a INTEGER PRIMARY KEY UNIQUE, b"), "");
   EXPECT_EQ(Parse("a INTEGER, b, UNIQUE(a), PRIMARY KEY(a)"), "");
+  // An INDEX is one more, and made after all constraints.
+  EXPECT_EQ(Parse("a, UNIQUE INDEX i(a), UNIQUE(a)"),
+            "1 UNIQUE nori_autoindex_1(a); 2 UNIQUE i(a)");
+}
+
+TEST_F(SchemaIndexTest, KeyTakesTheDirectionsOfAnOlderConstraint) {
+  for (const char* const arguments :
+       {"a, b, UNIQUE(a, b DESC), PRIMARY KEY(a DESC, b)",
+        "a, b, PRIMARY KEY(a DESC, b), UNIQUE(a, b DESC)",
+        "a UNIQUE, b, UNIQUE(a DESC), PRIMARY KEY(a DESC)"}) {
+    ASSERT_EQ(CreateNative(arguments, true), "") << arguments;
+    ASSERT_EQ(CreateVirtual(arguments), "") << arguments;
+    ExpectSameTable(*capture_.schema);
+  }
 }
 
 // The order of PRAGMA index_list is that of checking.

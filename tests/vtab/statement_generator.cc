@@ -49,10 +49,18 @@ constexpr const char* kValues[] = {"NULL",
 constexpr const char* kComparisons[] = {
     "=", "=", "<", "<=", ">", ">=", "<>", "IS"};
 
+// Values that a collation or a number's type takes for one, made one.
+std::string Normal(const std::string& term) {
+  return "CASE typeof(" + term + ") WHEN 'text' THEN upper(rtrim(" + term +
+         ")) WHEN 'blob' THEN " + term + " ELSE " + term + " * 1.0 + 0.0 END";
+}
+
 }  // namespace
 
 void StatementGenerator::NewTable() {
   columns_.clear();
+  unique_.clear();
+  has_indexes_ = false;
   key_.clear();
   key_descending_.clear();
   alias_.clear();
@@ -72,9 +80,14 @@ void StatementGenerator::NewTable() {
     }
     definitions += std::string(" ") + kTypes[Uniform(std::size(kTypes))];
     if (OneIn(5)) definitions += " NOT NULL";
+    if (OneIn(8)) {
+      definitions += " UNIQUE";
+      unique_.push_back(name);
+    }
     definitions += kCollations[Uniform(std::size(kCollations))];
   }
   has_rowid_ = kind != 2;
+  if (OneIn(3)) AddConstraints(&definitions);
   if (kind == 2) {
     std::vector<std::string> names = columns_;
     std::shuffle(names.begin(), names.end(), random_);
@@ -89,10 +102,50 @@ void StatementGenerator::NewTable() {
     }
     definitions += ")";
   }
+  if (OneIn(3)) AddConstraints(&definitions);
   native_sql_ = "CREATE TABLE t(" + definitions + ")" +
                 (kind == 2 ? " WITHOUT ROWID" : "");
-  nori_sql_ = "CREATE VIRTUAL TABLE t USING nori(" + definitions +
-              (kind == 2 ? ", WITHOUT ROWID)" : ")");
+  nori_sql_ = "CREATE VIRTUAL TABLE t USING nori(" + definitions;
+  AddIndexes();
+  nori_sql_ += kind == 2 ? ", WITHOUT ROWID)" : ")";
+  has_indexes_ = has_indexes_ || !unique_.empty();
+}
+
+std::string StatementGenerator::IndexedColumns(bool note_unique) {
+  std::vector<std::string> names = columns_;
+  std::shuffle(names.begin(), names.end(), random_);
+  names.resize(1 + Uniform(std::min<size_t>(names.size(), 3)));
+  std::string list = "(";
+  for (const std::string& name : names) {
+    if (list.size() > 1) list += ", ";
+    list += name;
+    if (OneIn(3)) list += kCollations[Uniform(std::size(kCollations))];
+    if (OneIn(3)) list += " DESC";
+    if (note_unique) unique_.push_back(name);
+  }
+  return list + ")";
+}
+
+void StatementGenerator::AddConstraints(std::string* definitions) {
+  if (OneIn(2))
+    *definitions += ", CONSTRAINT c" + std::to_string(Uniform(3));
+  else
+    *definitions += ",";
+  *definitions += " UNIQUE" + IndexedColumns(true);
+}
+
+// An ordinary table's are statements of their own.
+void StatementGenerator::AddIndexes() {
+  for (size_t i = 0; i < 3; ++i) {
+    if (!OneIn(3)) continue;
+    has_indexes_ = true;
+    const bool unique = OneIn(3);
+    const std::string name = " i" + std::to_string(i);
+    const std::string columns = IndexedColumns(unique);
+    const std::string kind = unique ? "UNIQUE INDEX" : "INDEX";
+    native_sql_ += "; CREATE " + kind + name + " ON t" + columns;
+    nori_sql_ += ", " + kind + name + columns;
+  }
 }
 
 std::string StatementGenerator::Value() {
@@ -104,13 +157,14 @@ std::string StatementGenerator::Term() {
   return has_rowid_ && OneIn(4) ? "rowid" : ColumnName();
 }
 
-std::string StatementGenerator::Condition(int depth) {
+std::string StatementGenerator::Condition(int depth, bool scan) {
   if (depth > 0 && OneIn(2)) {
-    return "(" + Condition(depth - 1) + (OneIn(3) ? " OR " : " AND ") +
-           Condition(depth - 1) + ")";
+    return "(" + Condition(depth - 1, scan) + (OneIn(3) ? " OR " : " AND ") +
+           Condition(depth - 1, scan) + ")";
   }
   const std::string term =
-      !key_.empty() && OneIn(2) ? key_[Uniform(key_.size())] : Term();
+      (scan ? "+" : "") +
+      (!key_.empty() && OneIn(2) ? key_[Uniform(key_.size())] : Term());
   switch (Uniform(8)) {
     case 0:
       return term + " BETWEEN " + Value() + " AND " + Value();
@@ -206,7 +260,7 @@ std::string StatementGenerator::Insert() {
 std::string StatementGenerator::Update() {
   std::string clause = ConflictClause();
   std::string assignments;
-  bool changes_key = false;
+  bool changes_key = false, changes_unique = false;
   const size_t count = 1 + Uniform(2);
   for (size_t i = 0; i < count; ++i) {
     const std::string name = Term();
@@ -215,6 +269,9 @@ std::string StatementGenerator::Update() {
     if (!alias_.empty() && name == "rowid") continue;
     changes_key = changes_key || name == alias_ || name == "rowid" ||
                   std::find(key_.begin(), key_.end(), name) != key_.end();
+    changes_unique =
+        changes_unique || name == alias_ || name == "rowid" ||
+        std::find(unique_.begin(), unique_.end(), name) != unique_.end();
     assignments +=
         (assignments.empty() ? "" : ", ") + name + " = " + Expression();
   }
@@ -223,18 +280,21 @@ std::string StatementGenerator::Update() {
   // ordinary table's as the update comes to them: where REPLACE removes rows
   // that are still to be updated the two differ by nature.
   if (changes_key && (clause == " OR REPLACE" || has_rowid_)) clause = "";
-  std::string condition = Condition(1);
-  // SQLite takes the values of an IN list from the last to the first for a DESC
-  // key of an ordinary table, and from the first for a virtual one; which row
-  // is first to get a key that both want is then another.
-  const bool descending =
-      std::find(key_descending_.begin(), key_descending_.end(), true) !=
-      key_descending_.end();
-  while (changes_key && descending &&
-         condition.find(" IN (") != std::string::npos) {
-    condition = Condition(1);
+  if (changes_unique && clause == " OR REPLACE") clause = "";
+  // Which row is first to get what two want depends on the order of the scan;
+  // so does what has changed when one fails. NOT INDEXED keeps SQLite to the
+  // order of rowids, but not to that of another key: there, one row it is.
+  const bool scan =
+      has_indexes_ && (changes_key || changes_unique || clause == " OR FAIL");
+  std::string condition = Condition(1, scan);
+  if (scan && !has_rowid_) {
+    condition = "TRUE";
+    for (const std::string& name : key_) {
+      condition += " AND " + name + " = " + Value();
+    }
   }
-  return "UPDATE" + clause + " t SET " + assignments + " WHERE " + condition;
+  return "UPDATE" + clause + (scan ? " t NOT INDEXED SET " : " t SET ") +
+         assignments + " WHERE " + condition;
 }
 
 std::string StatementGenerator::Delete() {
@@ -258,8 +318,12 @@ StatementGenerator::Statement StatementGenerator::Select() {
   switch (Uniform(5)) {
     case 0: {
       const std::string column = Term();
-      return {"SELECT count(*), min(" + column + "), max(" + column +
-                  ") FROM t" + where,
+      // Which of two that are equal depends on the order of the scan.
+      const std::string least = "min(" + column + ")";
+      const std::string most = "max(" + column + ")";
+      return {"SELECT count(*), " + (has_indexes_ ? Normal(least) : least) +
+                  ", " + (has_indexes_ ? Normal(most) : most) + " FROM t" +
+                  where,
               true};
     }
     case 1:
@@ -270,6 +334,11 @@ StatementGenerator::Statement StatementGenerator::Select() {
               false};
     case 3: {
       const std::string column = Term();
+      if (has_indexes_) {
+        return {"SELECT " + Normal("c") + " FROM (SELECT DISTINCT " + column +
+                    " AS c FROM t" + where + ") ORDER BY 1",
+                true};
+      }
       return {"SELECT DISTINCT " + column + " FROM t" + where + " ORDER BY " +
                   column,
               true};

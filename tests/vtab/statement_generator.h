@@ -35,11 +35,16 @@ class StatementGenerator {
 
  private:
   bool OneIn(size_t n) { return Uniform(n) == 0; }
+  // Adds unique constraints to the definitions and indexes of either kind.
+  void AddConstraints(std::string* definitions);
+  void AddIndexes();
+  std::string IndexedColumns(bool note_unique);
   std::string Value();
   std::string ColumnName() { return columns_[Uniform(columns_.size())]; }
   // A column; or the rowid, if there is one.
   std::string Term();
-  std::string Condition(int depth);
+  // `scan`: such that no index helps.
+  std::string Condition(int depth, bool scan = false);
   std::string Expression();
   std::string Insert();
   std::string Update();
@@ -53,7 +58,9 @@ class StatementGenerator {
   std::vector<std::string> key_;  // column names; empty: rowid
   std::vector<bool> key_descending_;
   bool has_rowid_ = true;
-  std::string alias_;  // the rowid's alias, or empty
+  std::string alias_;                // the rowid's alias, or empty
+  std::vector<std::string> unique_;  // columns of unique indexes
+  bool has_indexes_ = false;
   std::string native_sql_, nori_sql_;
 };
 
