@@ -230,6 +230,20 @@ void Database::NoteCreated(uint64_t table_id, uint32_t index_id) {
   created_.push_back(std::move(range));
 }
 
+absl::Status Database::DeleteForGood(KeyRange range) {
+  schema_changed_ = true;
+  prepared_ = false;
+  NORI_RETURN_IF_ERROR(transaction_->DeleteRange(range.begin, range.end));
+  dropped_.emplace_back(std::move(range), transaction_->Mark());
+  return absl::OkStatus();
+}
+
+void Database::IndexCreated(uint64_t table_id, uint32_t index_id) {
+  schema_changed_ = true;
+  prepared_ = false;
+  NoteCreated(table_id, index_id);
+}
+
 absl::Status Database::DropTable(const std::string& name) {
   const absl::Status opened = EnsureOpen();
   // Where the engine is not there or is somebody else's, there is nothing of
@@ -240,28 +254,26 @@ absl::Status Database::DropTable(const std::string& name) {
   if (!opened.ok() && !lost) return opened;
   NORI_ASSIGN_OR_RETURN(const bool exists, state_table_.Exists());
   if (!exists) return absl::OkStatus();
-  absl::StatusOr<uint64_t> id = state_table_.FindTable(name);
-  if (absl::IsNotFound(id.status())) return absl::OkStatus();
-  NORI_RETURN_IF_ERROR(id.status());
+  const absl::StatusOr<TableState> found = state_table_.FindTable(name);
+  if (absl::IsNotFound(found.status())) return absl::OkStatus();
+  NORI_RETURN_IF_ERROR(found.status());
+  const uint64_t id = found->id;
   if (!lost) {
     NORI_RETURN_IF_ERROR(connection_->EnlistGuard());
     NORI_RETURN_IF_ERROR(Begin());
-    schema_changed_ = true;
-    prepared_ = false;
     KeyRange range;
-    EncodeTablePrefix(*id, &range.begin);
+    EncodeTablePrefix(id, &range.begin);
     range.end = PrefixSuccessor(range.begin);
-    NORI_RETURN_IF_ERROR(transaction_->DeleteRange(range.begin, range.end));
-    SetMaxRowid(*id, std::nullopt);
-    dropped_.emplace_back(std::move(range), transaction_->Mark());
+    NORI_RETURN_IF_ERROR(DeleteForGood(std::move(range)));
+    SetMaxRowid(id, std::nullopt);
   }
-  return state_table_.RemoveTable(*id);
+  return state_table_.RemoveTable(id);
 }
 
 absl::Status Database::RenameTable(const std::string& from,
                                    const std::string& to) {
-  NORI_ASSIGN_OR_RETURN(const uint64_t id, state_table_.FindTable(from));
-  return state_table_.RenameTable(id, to);
+  NORI_ASSIGN_OR_RETURN(const TableState found, state_table_.FindTable(from));
+  return state_table_.RenameTable(found.id, to);
 }
 
 absl::StatusOr<VirtualTable*> Database::ConnectTable(const std::string& name) {

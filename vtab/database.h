@@ -65,6 +65,10 @@ class Database : public std::enable_shared_from_this<Database> {
                                        const TableSchema& schema);
   absl::Status DropTable(const std::string& name);
   absl::Status RenameTable(const std::string& from, const std::string& to);
+  // The same for an index whose entries are in the write transaction, and for
+  // one, or anything else, whose range is to be emptied and not used again.
+  void IndexCreated(uint64_t table_id, uint32_t index_id);
+  absl::Status DeleteForGood(KeyRange range);
 
   // The transaction. Several tables of the schema call these for one
   // transaction of SQLite's, so each may be called more than once.

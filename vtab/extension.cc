@@ -3,6 +3,7 @@
 #include "absl/base/call_once.h"
 #include "vtab/connection.h"
 #include "vtab/error_map.h"
+#include "vtab/index_ddl.h"
 #include "vtab/introspection.h"
 #include "vtab/read_guard.h"
 #include "vtab/virtual_table.h"
@@ -25,6 +26,7 @@ int Register(sqlite3* db) noexcept {
     if (rc == SQLITE_OK) rc = RegisterReadGuard(db, connection);
     if (rc == SQLITE_OK) rc = RegisterIntrospection(db, connection);
     if (rc == SQLITE_OK) rc = RegisterFunctions(db, connection);
+    if (rc == SQLITE_OK) rc = RegisterIndexFunctions(db, connection);
     return rc;
   });
 }

@@ -105,6 +105,28 @@ absl::StatusOr<Rows> ShowTables(Database& database) {
   return rows;
 }
 
+absl::StatusOr<Rows> ShowIndexes(Database& database) {
+  NORI_ASSIGN_OR_RETURN(const auto tables, database.state_table().ListTables());
+  Rows rows;
+  for (const auto& [id, name] : tables) {
+    NORI_ASSIGN_OR_RETURN(VirtualTable* const table,
+                          database.ConnectTable(name));
+    if (table == nullptr) continue;
+    NORI_RETURN_IF_ERROR(table->EnsureOpen());
+    const RowLayout& layout = table->layout;
+    for (size_t i = 0; i < layout.indexes.size(); ++i) {
+      const IndexLayout& index = *layout.indexes[i];
+      const auto estimate =
+          database.engine()->Estimate({index.prefix, index.prefix_end});
+      rows.push_back({table->name, index.name, int64_t{index.unique ? 1 : 0},
+                      IndexSql(layout.schema, layout.schema.indexes[i]),
+                      Number(index.id), Number(estimate.entries),
+                      Number(estimate.bytes)});
+    }
+  }
+  return rows;
+}
+
 absl::StatusOr<Rows> ShowSlots(Database& database) {
   NORI_ASSIGN_OR_RETURN(const auto names, database.state_table().ListTables());
   Rows rows;
@@ -195,6 +217,10 @@ struct View {
 constexpr View kViews[] = {
     {"nori_tables", "id INTEGER, name TEXT, entries INTEGER, bytes INTEGER", 4,
      ShowTables},
+    {"nori_indexes",
+     "tbl TEXT, name TEXT, is_unique INTEGER, definition TEXT, id INTEGER, "
+     "entries INTEGER, bytes INTEGER",
+     7, ShowIndexes},
     {"nori_slots",
      "slot INTEGER, tbl TEXT, first_key TEXT, end_key TEXT, runs INTEGER, "
      "max_runs INTEGER, l0_slices INTEGER, heat REAL, bytes INTEGER, entries "

@@ -1,6 +1,7 @@
 // Read-only tables that show what an engine is doing, and the SQL functions.
 //
 //   nori_tables     the nori tables of a schema: id, name, estimated size
+//   nori_indexes    their secondary indexes
 //   nori_slots      the engine's slots
 //   nori_sstables   the engine's table files
 //   nori_metrics    gauges and counters

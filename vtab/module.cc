@@ -9,6 +9,7 @@
 
 #include "engine/format/status_macros.h"
 #include "vtab/error_map.h"
+#include "vtab/index_state.h"
 #include "vtab/key_codec.h"
 #include "vtab/module_callbacks.h"
 #include "vtab/virtual_table.h"
@@ -34,13 +35,19 @@ void VirtualTable::SetId(uint64_t table_id) {
 absl::Status VirtualTable::EnsureOpen() {
   NORI_RETURN_IF_ERROR(database->EnsureOpen());
   if (id != 0) return absl::OkStatus();
-  absl::StatusOr<uint64_t> found = database->state_table().FindTable(name);
+  const absl::StatusOr<TableState> found =
+      database->state_table().FindTable(name);
   // Not a missing file, which kNotFound would be taken for.
   if (absl::IsNotFound(found.status())) {
     return absl::DataLossError(found.status().message());
   }
   NORI_RETURN_IF_ERROR(found.status());
-  SetId(*found);
+  if (!found->indexes.empty()) {
+    NORI_ASSIGN_OR_RETURN(IndexState state,
+                          ParseIndexState(layout.schema, found->indexes));
+    layout.SetIndexes(std::move(state.indexes));
+  }
+  SetId(found->id);
   return absl::OkStatus();
 }
 

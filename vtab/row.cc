@@ -27,6 +27,11 @@ void RowLayout::LayOutIndexes() {
   }
 }
 
+void RowLayout::SetIndexes(std::vector<IndexSchema> new_indexes) {
+  schema.indexes = std::move(new_indexes);
+  LayOutIndexes();
+}
+
 void RowLayout::SetTableId(uint64_t table_id) {
   table_id_ = table_id;
   prefix.clear();

@@ -29,6 +29,9 @@ struct IndexLayout;
 struct RowLayout {
   explicit RowLayout(TableSchema table_schema);
 
+  // Takes the place of the indexes of the schema. REQUIRES: the table's id is
+  // not set.
+  void SetIndexes(std::vector<IndexSchema> indexes);
   // Sets the prefixes of the table and its indexes.
   void SetTableId(uint64_t table_id);
   // Indexes that are made or dropped later. REQUIRES: the table's id is set,

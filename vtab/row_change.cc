@@ -27,6 +27,13 @@ std::string ColumnList(const VirtualTable& table,
 
 }  // namespace
 
+absl::Status UniqueError(const VirtualTable& table,
+                         const std::vector<KeyColumn>& columns) {
+  return NativeError(
+      SQLITE_CONSTRAINT_UNIQUE,
+      absl::StrCat("UNIQUE constraint failed: ", ColumnList(table, columns)));
+}
+
 RowChange::RowChange(VirtualTable* table, Transaction* transaction,
                      sqlite3_value** argv)
     : table_(table),
@@ -206,10 +213,7 @@ absl::Status RowChange::CheckIndexesFrom(size_t first, size_t end) {
     // A row is not in its own way.
     if (!taken || (is_update_ && other == old_row_key())) continue;
     if (!is_replace_) {
-      return NativeError(
-          SQLITE_CONSTRAINT_UNIQUE,
-          absl::StrCat("UNIQUE constraint failed: ",
-                       ColumnList(*table_, layout_.schema.indexes[i].columns)));
+      return UniqueError(*table_, layout_.schema.indexes[i].columns);
     }
     AddVictim(other);
   }

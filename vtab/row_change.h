@@ -79,6 +79,10 @@ class RowChange {
   absl::InlinedVector<std::string, 16> scratch_;
 };
 
+// SQLITE_CONSTRAINT_UNIQUE for these columns of the table.
+absl::Status UniqueError(const VirtualTable& table,
+                         const std::vector<KeyColumn>& columns);
+
 }  // namespace nori
 
 #endif  // NORI_VTAB_ROW_CHANGE_H_

@@ -104,6 +104,26 @@ const IndexSchema* TableSchema::FindIndex(std::string_view name) const {
   return nullptr;
 }
 
+std::string IndexSql(const TableSchema& table, const IndexSchema& index) {
+  const std::string name = QuoteSqlName(index.name);
+  std::string sql =
+      index.constraint
+          ? Concat({"CONSTRAINT ", name, " UNIQUE"})
+          : Concat({index.unique ? "UNIQUE INDEX " : "INDEX ", name});
+  const char* separator = "(";
+  for (const KeyColumn& key : index.columns) {
+    const Column& column = table.columns[static_cast<size_t>(key.column)];
+    sql.append(Concat({separator, QuoteSqlName(column.name)}));
+    if (key.collation != column.collation) {
+      sql.append(Concat({" COLLATE ", CollationName(key.collation)}));
+    }
+    if (key.descending) sql.append(" DESC");
+    separator = ", ";
+  }
+  sql.push_back(')');
+  return sql;
+}
+
 std::string TableSchema::DeclarationSql() const {
   std::string sql = "CREATE TABLE x(";
   for (size_t i = 0; i < columns.size(); ++i) {

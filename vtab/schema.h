@@ -57,6 +57,7 @@ struct IndexSchema {
   uint32_t id = 0;
   std::string name;  // unquoted; unique in the table
   bool unique = false;
+  bool constraint = false;         // made by UNIQUE, not by INDEX
   std::vector<KeyColumn> columns;  // as written: one may come twice
 };
 
@@ -87,6 +88,10 @@ struct TableSchema {
   std::string DeclarationSql() const;
 };
 
+// The table argument that makes the index: "INDEX name(columns)", "UNIQUE INDEX
+// name(columns)" or "CONSTRAINT name UNIQUE(columns)". What ParseIndex reads.
+std::string IndexSql(const TableSchema& table, const IndexSchema& index);
+
 inline constexpr char kKeyColumnName[] = "nori_key";
 
 // Most columns a table can have: SQLite's default limit, less the hidden key.
@@ -112,6 +117,11 @@ inline constexpr size_t kMaxColumns = 1999;
 // called nori_key, a type that holds the word HIDDEN).
 absl::StatusOr<TableSchema> ParseSchema(
     const std::vector<std::string>& arguments);
+
+// Parses one argument that makes an index of `table`, as ParseSchema does, with
+// its errors. The index's id is 0; its name is empty if it has none.
+absl::StatusOr<IndexSchema> ParseIndex(const TableSchema& table,
+                                       std::string_view definition);
 
 }  // namespace nori
 

@@ -85,6 +85,20 @@ bool HoldsHidden(std::string_view type) {
 
 class SchemaParser {
  public:
+  SchemaParser() = default;
+  // For more arguments of a table that is there.
+  explicit SchemaParser(const TableSchema& table) : schema_(table) {}
+
+  absl::StatusOr<IndexSchema> OneIndex(std::string_view definition) {
+    NORI_RETURN_IF_ERROR(Argument(definition));
+    if (indexes_.size() != 1 || has_key_) {
+      return Invalid(Concat({"no index: \"", definition, "\""}));
+    }
+    IndexSchema index = Resolve(indexes_[0]);
+    index.name = indexes_[0].name;
+    return index;
+  }
+
   absl::Status Argument(std::string_view text) {
     text_ = text;
     tokens_ = TokenizeSql(text);
@@ -506,15 +520,8 @@ class SchemaParser {
         std::min(indexes_before_key_,
                  static_cast<size_t>(first_index - indexes_.begin()));
     for (size_t i = 0; i < indexes_.size(); ++i) {
-      IndexTerms& made = indexes_[i];
-      IndexSchema index;
-      index.unique = made.unique;
-      for (const KeyTerm& term : made.terms) {
-        const Column& column =
-            schema_.columns[static_cast<size_t>(term.column)];
-        index.columns.push_back({term.column, term.descending,
-                                 term.collation.value_or(column.collation)});
-      }
+      const IndexTerms& made = indexes_[i];
+      IndexSchema index = Resolve(made);
       const bool is_key = made.constraint && IsKey(index.columns);
       if (is_key && i < indexes_before_key_) {
         // SQLite makes the older constraint's index the key, directions and
@@ -534,6 +541,18 @@ class SchemaParser {
       schema_.indexes_before_key = schema_.indexes.size();
     }
     return absl::OkStatus();
+  }
+
+  IndexSchema Resolve(const IndexTerms& made) const {
+    IndexSchema index;
+    index.unique = made.unique;
+    index.constraint = made.constraint;
+    for (const KeyTerm& term : made.terms) {
+      const Column& column = schema_.columns[static_cast<size_t>(term.column)];
+      index.columns.push_back({term.column, term.descending,
+                               term.collation.value_or(column.collation)});
+    }
+    return index;
   }
 
   // Whether two keys have the same columns in the same order.
@@ -602,6 +621,11 @@ absl::StatusOr<TableSchema> ParseSchema(
     NORI_RETURN_IF_ERROR(parser.Argument(argument));
   }
   return parser.Finish();
+}
+
+absl::StatusOr<IndexSchema> ParseIndex(const TableSchema& table,
+                                       std::string_view definition) {
+  return SchemaParser(table).OneIndex(definition);
 }
 
 }  // namespace nori

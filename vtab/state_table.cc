@@ -166,12 +166,16 @@ absl::Status StateTable::WriteNextTableId(uint64_t id) {
 }
 
 absl::Status StateTable::Run(const char* sql, uint64_t id,
-                             const std::string* name, const char* what) {
+                             const std::string* name, const char* what,
+                             bool is_blob) {
   const sqlite3_int64 last_rowid = sqlite3_last_insert_rowid(db_);
   NORI_ASSIGN_OR_RETURN(sqlite3_stmt* const raw, Prepare(sql));
   const StatementPtr statement(raw);
   sqlite3_bind_int64(raw, 1, static_cast<sqlite3_int64>(id));
-  if (name != nullptr) {
+  if (is_blob) {
+    sqlite3_bind_blob(raw, 2, name->data(), static_cast<int>(name->size()),
+                      SQLITE_STATIC);
+  } else if (name != nullptr) {
     sqlite3_bind_text(raw, 2, name->data(), static_cast<int>(name->size()),
                       SQLITE_STATIC);
   }
@@ -197,16 +201,28 @@ absl::Status StateTable::RenameTable(uint64_t id, const std::string& name) {
              &name, "renaming in nori_state");
 }
 
-absl::StatusOr<uint64_t> StateTable::FindTable(const std::string& name) {
-  NORI_ASSIGN_OR_RETURN(
-      sqlite3_stmt* const raw,
-      Prepare("SELECT id FROM \"%w\".nori_state WHERE name=?1 AND id>0"));
+absl::Status StateTable::WriteIndexes(uint64_t id, const std::string& indexes) {
+  return Run("UPDATE \"%w\".nori_state SET state=?2 WHERE id=?1", id, &indexes,
+             "writing nori_state", /*is_blob=*/true);
+}
+
+absl::StatusOr<TableState> StateTable::FindTable(const std::string& name) {
+  NORI_ASSIGN_OR_RETURN(sqlite3_stmt* const raw,
+                        Prepare("SELECT id, state FROM \"%w\".nori_state "
+                                "WHERE name=?1 AND id>0"));
   const StatementPtr statement(raw);
   sqlite3_bind_text(raw, 1, name.data(), static_cast<int>(name.size()),
                     SQLITE_STATIC);
   const int rc = sqlite3_step(raw);
   if (rc == SQLITE_ROW) {
-    return static_cast<uint64_t>(sqlite3_column_int64(raw, 0));
+    TableState state;
+    state.id = static_cast<uint64_t>(sqlite3_column_int64(raw, 0));
+    if (sqlite3_column_type(raw, 1) == SQLITE_BLOB) {
+      const auto* bytes = static_cast<const char*>(sqlite3_column_blob(raw, 1));
+      const auto size = static_cast<size_t>(sqlite3_column_bytes(raw, 1));
+      if (bytes != nullptr) state.indexes.assign(bytes, size);
+    }
+    return state;
   }
   NORI_RETURN_IF_ERROR(StatusOfSqlite(db_, rc, "reading nori_state"));
   return absl::NotFoundError(

@@ -6,7 +6,9 @@
 // Row 0 holds in `state`, in fixed places so that it can be written without a
 // statement: "nori", format version (4 bytes), engine identity (16 bytes),
 // number of the last mixed transaction (8 bytes), next table id (8 bytes),
-// integers little-endian. Every other row gives a nori table's id and name.
+// integers little-endian. Every other row gives a nori table's id and name, and
+// in `state`, unless it is NULL, the indexes that it has now (see
+// index_state.h).
 
 #ifndef NORI_VTAB_STATE_TABLE_H_
 #define NORI_VTAB_STATE_TABLE_H_
@@ -28,6 +30,11 @@ struct DatabaseState {
   std::string identity;  // 16 bytes
   uint64_t last_mixed = 0;
   uint64_t next_table_id = 1;
+};
+
+struct TableState {
+  uint64_t id = 0;
+  std::string indexes;  // see index_state.h; empty: those of its definition
 };
 
 // The table of one schema of one connection. Reads and writes happen in the
@@ -59,7 +66,8 @@ class StateTable {
   absl::Status RemoveTable(uint64_t id);
   absl::Status RenameTable(uint64_t id, const std::string& name);
   // kNotFound if there is none of this name.
-  absl::StatusOr<uint64_t> FindTable(const std::string& name);
+  absl::StatusOr<TableState> FindTable(const std::string& name);
+  absl::Status WriteIndexes(uint64_t id, const std::string& indexes);
   // Ascending by id.
   absl::StatusOr<std::vector<std::pair<uint64_t, std::string>>> ListTables();
 
@@ -71,9 +79,10 @@ class StateTable {
   // Compiles `sql`, in which %w stands for the schema.
   absl::StatusOr<sqlite3_stmt*> Prepare(const char* sql);
   absl::Status WriteAt(int offset, uint64_t value);
-  // Runs a statement with an id and a name (null: none) bound to ?1 and ?2.
+  // Runs a statement with an id and a name (null: none) bound to ?1 and ?2, the
+  // latter as a blob if `is_blob`.
   absl::Status Run(const char* sql, uint64_t id, const std::string* name,
-                   const char* what);
+                   const char* what, bool is_blob = false);
 
   sqlite3* const db_;
   const std::string schema_;

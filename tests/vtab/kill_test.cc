@@ -50,10 +50,10 @@ std::string Schema(const std::string& journal) {
          "CREATE TABLE cash(id INTEGER PRIMARY KEY, balance INT);"
          "CREATE TABLE cash_log(n INTEGER PRIMARY KEY);"
          "CREATE VIRTUAL TABLE bank USING nori(id INTEGER PRIMARY KEY, balance "
-         "INT, memtable_bytes=65536);"
+         "INT, INDEX(balance DESC), memtable_bytes=65536);"
          "CREATE VIRTUAL TABLE bank_log USING nori(n INTEGER PRIMARY KEY, pad);"
          "CREATE VIRTUAL TABLE alone USING nori(n INT, part INT, pad, PRIMARY "
-         "KEY(n, part));"
+         "KEY(n, part), UNIQUE(part, n), INDEX(pad));"
          "BEGIN;"
          "WITH RECURSIVE c(i) AS (SELECT 1 UNION ALL SELECT i+1 FROM c WHERE "
          "i<" +
@@ -116,6 +116,13 @@ void CommitMixed(TestConnection* connection, std::mt19937_64* random, bool full,
   Must(connection, "INSERT INTO cash_log VALUES(" + n +
                        "); INSERT INTO bank_log VALUES(" + n +
                        ", randomblob(200))");
+  // An index comes and goes.
+  if ((*random)() % 4 == 0) {
+    Must(connection,
+         "SELECT CASE WHEN EXISTS(SELECT 1 FROM nori_indexes WHERE name = "
+         "'toggled') THEN nori_drop_index('bank_log', 'toggled') ELSE "
+         "nori_create_index('bank_log', 'toggled', 'pad DESC') END");
+  }
   if ((*random)() % 4 == 0) {
     Must(connection, "ROLLBACK");
     return;
