@@ -404,7 +404,8 @@ absl::Status Cursor::Column(sqlite3_context* context, int column) {
   }
   const bool is_key = column == schema.key_column();
   // An UPDATE has to read the old row's index entries anyway.
-  if (!is_key && !schema.indexes.empty() && sqlite3_vtab_nochange(context)) {
+  if (!is_key && !table_->layout.indexes.empty() &&
+      sqlite3_vtab_nochange(context)) {
     return absl::OkStatus();
   }
   if (is_key) table_->row_of_snapshot = as_of_ != nullptr;

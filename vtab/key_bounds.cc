@@ -90,8 +90,9 @@ KeyRange NotNull(const PathColumn& column) {
 // An argument that comes from a column of another affinity makes SQLite convert
 // the values of this column as well, so that values of the other type may
 // match. SQLite checks those rows itself.
-bool KeyWalk::Widens(const PathColumn& column, const Value& argument) const {
-  if (!plan_->mixed_affinities || IsNumeric(column.affinity)) return false;
+bool KeyWalk::Widens(size_t i, const Value& argument) const {
+  const PathColumn& column = path_->columns[i];
+  if (!plan_->prefix[i].mixed || IsNumeric(column.affinity)) return false;
   if (IsNumber(argument)) return true;
   if (column.affinity != Affinity::kBlob || argument.type != ValueType::kText) {
     return false;
@@ -114,7 +115,7 @@ void KeyWalk::AddOthersOfEquality(const PathColumn& column,
 
 void KeyWalk::AddOthersOfRange(const PathColumn& column,
                                const Value& argument) {
-  if (!plan_->mixed_affinities || IsNumeric(column.affinity)) return;
+  if (!plan_->mixed_bounds || IsNumeric(column.affinity)) return;
   if (IsNumber(argument)) {
     intervals_.push_back(Texts(column));
   } else if (argument.type == ValueType::kText) {
@@ -166,7 +167,7 @@ KeyWalk::Bound KeyWalk::BindColumn(size_t i, sqlite3_value* argument) {
     has_null_ = true;
   }
   const Value converted = Convert(column, value, &scratch_);
-  if (Widens(column, value)) {
+  if (Widens(i, value)) {
     intervals_.push_back(Same(Encoded(column, converted)));
     AddOthersOfEquality(column, value);
     return Bound::kWidened;
@@ -180,25 +181,24 @@ KeyWalk::Bound KeyWalk::BindColumn(size_t i, sqlite3_value* argument) {
 }
 
 // False: the value is of a type that makes the list no list of single values.
-bool KeyWalk::AddToList(const PathColumn& column, sqlite3_value* argument,
-                        List* list) {
+bool KeyWalk::AddToList(size_t i, sqlite3_value* argument, List* list) {
+  const PathColumn& column = path_->columns[i];
   const Value value = ValueOfSqlite(argument);
   if (value.type == ValueType::kNull) return true;
   list->values.push_back(Encoded(column, Convert(column, value, &scratch_)));
-  if (!Widens(column, value)) return true;
+  if (!Widens(i, value)) return true;
   AddOthersOfEquality(column, value);
   return false;
 }
 
 KeyWalk::Bound KeyWalk::BindList(size_t i, sqlite3_value* argument) {
-  const PathColumn& column = path_->columns[i];
   List list;
   bool widens = false;
   sqlite3_value* value = nullptr;
   int rc = sqlite3_vtab_in_first(argument, &value);
   for (; rc == SQLITE_OK && value != nullptr;
        rc = sqlite3_vtab_in_next(argument, &value)) {
-    if (!AddToList(column, value, &list)) widens = true;
+    if (!AddToList(i, value, &list)) widens = true;
   }
   if (rc == SQLITE_NOMEM) throw std::bad_alloc();
   if (list.values.empty()) return Bound::kEmpty;

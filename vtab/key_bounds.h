@@ -74,12 +74,13 @@ class KeyWalk {
 
   Bound BindColumn(size_t i, sqlite3_value* argument);
   Bound BindList(size_t i, sqlite3_value* argument);
-  bool AddToList(const PathColumn& column, sqlite3_value* argument, List* list);
+  bool AddToList(size_t i, sqlite3_value* argument, List* list);
   bool BindIntervals(sqlite3_value** arguments);
   void JoinIntervals();
   void AddOthersOfEquality(const PathColumn& column, const Value& argument);
   void AddOthersOfRange(const PathColumn& column, const Value& argument);
-  bool Widens(const PathColumn& column, const Value& argument) const;
+  // Whether the argument of prefix column `i` does.
+  bool Widens(size_t i, const Value& argument) const;
   void Make();
   bool Carry(size_t lists);
   void Restart(size_t lists);

@@ -57,10 +57,10 @@ class PathPlanner {
 
   int Use(const Constraint& constraint, const PathColumn& column) {
     const bool exact = Constraints::IsExact(column, constraint);
-    if (!exact) plan_.mixed_affinities = true;
+    if (!exact) mixed_ = true;
     // A scan that an earlier column widens keeps no bound of a later one. IS
     // may be asked of the NULL row of an outer join, which SQLite must see.
-    const bool omit = exact && !plan_.mixed_affinities &&
+    const bool omit = exact && !mixed_ &&
                       constraint.kind != ConstraintKind::kIs &&
                       !constraint.from_pattern;
     candidate_.uses.push_back({&constraint, omit});
@@ -82,7 +82,9 @@ class PathPlanner {
       } else {
         return;
       }
-      plan_.prefix.push_back({match, Use(*constraint, path_.columns[i])});
+      plan_.prefix.push_back(
+          {match, Use(*constraint, path_.columns[i]),
+           !Constraints::IsExact(path_.columns[i], *constraint)});
     }
   }
 
@@ -95,27 +97,29 @@ class PathPlanner {
       plan_.lower_strict = lower->strict;
       plan_.blobs_too = plan_.blobs_too || lower->from_pattern;
       plan_.lower = Use(*lower, column);
+      plan_.mixed_bounds |= !Constraints::IsExact(column, *lower);
     }
     if (const auto* upper = Find(next, ConstraintKind::kUpper)) {
       plan_.upper_strict = upper->strict;
       plan_.blobs_too = plan_.blobs_too || upper->from_pattern;
       plan_.upper = Use(*upper, column);
+      plan_.mixed_bounds |= !Constraints::IsExact(column, *upper);
     }
     // What one bound lets in the other does not keep out.
     for (size_t i = first; i < candidate_.uses.size(); ++i) {
-      if (plan_.mixed_affinities) candidate_.uses[i].omit = false;
+      if (mixed_) candidate_.uses[i].omit = false;
     }
     if (!HasRange() && column.nullable) {
       if (const auto* not_null = Find(next, ConstraintKind::kNotNull)) {
         plan_.not_null = true;
-        candidate_.uses.push_back({not_null, !plan_.mixed_affinities});
+        candidate_.uses.push_back({not_null, !mixed_});
       }
     }
   }
 
   // Values that SQLite converts may equal one argument though they differ.
   bool IsOneRow() const {
-    if (plan_.mixed_affinities || plan_.prefix.size() < path_.unique_columns) {
+    if (mixed_ || plan_.prefix.size() < path_.unique_columns) {
       return false;
     }
     for (size_t i = 0; i < path_.unique_columns; ++i) {
@@ -242,7 +246,7 @@ class PathPlanner {
 
   // The terms matter only where arguments may widen the scan.
   void FinishOrder(bool relies) {
-    if (!relies || !plan_.mixed_affinities) plan_.order.clear();
+    if (!relies || !mixed_) plan_.order.clear();
   }
 
   // DISTINCT asks for one row of each group. SQLite may check terms on rows
@@ -252,7 +256,7 @@ class PathPlanner {
   // cannot be seen.
   void SkipDuplicates() {
     if (!candidate_.order_consumed || candidate_.one_row ||
-        plan_.mixed_affinities || sqlite3_vtab_distinct(&info_) < 2 ||
+        mixed_ || sqlite3_vtab_distinct(&info_) < 2 ||
         context_.schema->identity != RowIdentity::kKey) {
       return;
     }
@@ -453,6 +457,8 @@ class PathPlanner {
   const AccessPath& path_;
   Plan plan_;
   Candidate candidate_;
+  // Some argument may come from a column of another affinity.
+  bool mixed_ = false;
   size_t ordered_ = 0;  // leading columns of the path that ORDER BY has used
 };
 

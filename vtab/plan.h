@@ -27,6 +27,9 @@ struct Plan {
   struct Column {
     Match match = Match::kEqual;
     int argument = 0;
+    // The argument may come from a column of another affinity than this one,
+    // which has none that is numeric: then SQLite compares converted values.
+    bool mixed = false;
     friend bool operator==(const Column&, const Column&) = default;
   };
   struct OrderTerm {
@@ -49,9 +52,7 @@ struct Plan {
   bool null_is_now = false;
   bool reverse = false;
   bool covering = false;  // the path's entries hold all that is asked
-  // Some argument for a column without numeric affinity may come from a column
-  // of another affinity, and then SQLite compares converted values.
-  bool mixed_affinities = false;
+  bool mixed_bounds = false;  // as Column::mixed, of lower and upper
   // Of rows that agree in so many leading columns one is enough; 0: all rows.
   size_t distinct = 0;
   // Not empty: ORDER BY was left to the scan because columns with equalities do

@@ -79,6 +79,8 @@ void RowLayout::AppendRecord(absl::Span<const Value> values,
 
 absl::Status RowView::Reset(std::string_view key, std::string_view value) {
   key_ = key.substr(layout_->prefix.size());
+  rest_ = key_;
+  rest_at_ = 0;
   ++row_;
   return record_.Reset(value);
 }
@@ -92,16 +94,20 @@ absl::StatusOr<int64_t> RowView::Rowid() const {
   return rowid;
 }
 
-absl::Status RowView::DecodeKey(size_t position, Decoded* decoded) const {
+absl::Status RowView::DecodeKey(size_t position, Decoded* decoded) {
   const std::vector<KeyColumn>& columns = layout_->schema.key;
-  std::string_view input = key_;
-  for (size_t i = 0; i < position; ++i) {
-    NORI_RETURN_IF_ERROR(SkipKeyColumn(&input, columns[i].descending));
+  if (position < rest_at_) {
+    rest_ = key_;
+    rest_at_ = 0;
+  }
+  for (; rest_at_ < position; ++rest_at_) {
+    NORI_RETURN_IF_ERROR(SkipKeyColumn(&rest_, columns[rest_at_].descending));
   }
   bool exact;
   NORI_RETURN_IF_ERROR(DecodeKeyColumn(
-      &input, columns[position].collation, columns[position].descending,
+      &rest_, columns[position].collation, columns[position].descending,
       &decoded->value, &exact, &decoded->scratch));
+  ++rest_at_;
   decoded->row = row_;
   return absl::OkStatus();
 }

@@ -80,13 +80,16 @@ class RowView {
     std::string scratch;
   };
 
-  absl::Status DecodeKey(size_t position, Decoded* decoded) const;
+  absl::Status DecodeKey(size_t position, Decoded* decoded);
 
   const RowLayout* const layout_;
   std::string_view key_;
   RecordReader record_;
   uint64_t row_ = 0;
   std::vector<Decoded> decoded_;  // by key position; empty before first use
+  // The key from column `rest_at_` on: columns are mostly asked for in order.
+  std::string_view rest_;
+  size_t rest_at_ = 0;
 };
 
 }  // namespace nori

@@ -53,11 +53,13 @@ void QueryGenerator::NewTable(size_t number) {
     definitions += (i > 0 ? ", " : "") + column.name;
     if (kind == 0 && i == 0) {
       definitions += " INTEGER PRIMARY KEY";
+      column.type = "INTEGER";
       column.plain = true;
     } else {
       const std::string type = kTypes[Uniform(std::size(kTypes))];
       const std::string collation =
           kCollations[Uniform(std::size(kCollations))];
+      column.type = type;
       definitions += " " + type + (OneIn(6) ? " NOT NULL" : "") + collation;
       column.plain = type == "INTEGER" || (type == "TEXT" && collation.empty());
     }
@@ -79,7 +81,7 @@ void QueryGenerator::NewTable(size_t number) {
   }
   tables_.push_back(table);
   std::string native_indexes;
-  const std::string indexes = Indexes(tables_.back(), &native_indexes);
+  const std::string indexes = Indexes(&tables_.back(), &native_indexes);
   native_sql_.push_back("CREATE TABLE " + table.name + "(" + definitions + ")" +
                         (kind >= 2 ? " WITHOUT ROWID" : "") + native_indexes);
   nori_sql_.push_back("CREATE VIRTUAL TABLE " + table.name + " USING nori(" +
@@ -88,7 +90,30 @@ void QueryGenerator::NewTable(size_t number) {
 }
 
 // The same indexes for both kinds of table.
-std::string QueryGenerator::Indexes(const Table&, std::string*) { return ""; }
+std::string QueryGenerator::Indexes(Table* table, std::string* native) {
+  std::string indexes;
+  for (size_t i = Uniform(4); i > 0; --i) {
+    std::vector<std::string> names;
+    for (const Column& column : table->columns) names.push_back(column.name);
+    std::shuffle(names.begin(), names.end(), random_);
+    names.resize(1 + Uniform(std::min<size_t>(names.size(), 3)));
+    const bool unique = OneIn(6);
+    table->has_unique = table->has_unique || unique;
+    std::string definition = table->name + "_i" + std::to_string(i);
+    std::string columns = "(";
+    for (const std::string& name : names) {
+      columns += (columns.size() > 1 ? ", " : "") + name;
+      if (OneIn(4)) columns += kCollations[Uniform(std::size(kCollations))];
+      if (OneIn(3)) columns += " DESC";
+    }
+    columns += ")";
+    const std::string kind = unique ? "UNIQUE INDEX " : "INDEX ";
+    indexes += ", " + kind + definition + columns;
+    *native +=
+        "; CREATE " + kind + definition + " ON " + table->name + columns;
+  }
+  return indexes;
+}
 
 std::string QueryGenerator::Insert(size_t table, size_t rows) {
   const Table& into = tables_[table];
@@ -114,7 +139,7 @@ std::string QueryGenerator::Change() {
       return "DELETE FROM " + source[0].alias + " WHERE " +
              Condition(source, 1) + " AND " + Condition(source, 0);
     case 1: {
-      // Not of the key: which row loses a conflict is the plan's affair.
+      // Of nothing unique: which row loses a conflict is the plan's affair.
       std::vector<std::string> names;
       for (size_t i = 1; i < source[0].table->columns.size(); ++i) {
         const std::string& name = source[0].table->columns[i].name;
@@ -123,7 +148,7 @@ std::string QueryGenerator::Change() {
           names.push_back(name);
         }
       }
-      if (names.empty()) return Insert(table, 2);
+      if (names.empty() || source[0].table->has_unique) return Insert(table, 2);
       return "UPDATE OR IGNORE " + source[0].alias + " SET " +
              names[Uniform(names.size())] + " = " + Value() + " WHERE " +
              Condition(source, 1);
@@ -195,21 +220,26 @@ std::string QueryGenerator::InCondition(const Sources& sources,
 }
 
 std::string QueryGenerator::RowValues(const Source& source) {
-  const std::string one = Term(source), two = Term(source);
-  const std::string left = "(" + one + ", " + two + ")";
   if (OneIn(3)) {
-    // Of the same columns: of row values, SQLite 3.40.1 compares those of a
-    // virtual table's TEXT column as text, with numbers, too.
+    // Of the same columns, which have one type: SQLite 3.40.1 mistakes the
+    // affinities of an ordinary table's columns, where an index has them in
+    // another order, and compares those of a virtual table's TEXT column as
+    // text, with numbers, too.
     const Source inner = {source.table, "s" + std::to_string(aliases_++)};
-    const size_t name = source.alias.size();
-    return left + " IN (SELECT " + inner.alias + one.substr(name) + ", " +
-           inner.alias + two.substr(name) + " FROM " + inner.table->name + " " +
-           inner.alias + (OneIn(2) ? " WHERE " + Condition({inner}, 0) : "") +
-           ")";
+    const std::vector<Column>& columns = source.table->columns;
+    const Column& one = columns[Uniform(columns.size())];
+    const Column& other = columns[Uniform(columns.size())];
+    const Column& two = other.type == one.type ? other : one;
+    const auto pair = [&](const Source& from) {
+      return from.alias + "." + one.name + ", " + from.alias + "." + two.name;
+    };
+    return "(" + pair(source) + ") IN (SELECT " + pair(inner) + " FROM " +
+           inner.table->name + " " + inner.alias +
+           (OneIn(2) ? " WHERE " + Condition({inner}, 0) : "") + ")";
   }
   static constexpr const char* kOperators[] = {"=", "<", ">", ">=", "<="};
-  return left + " " + kOperators[Uniform(5)] + " (" + Value() + ", " + Value() +
-         ")";
+  return "(" + Term(source) + ", " + Term(source) + ") " +
+         kOperators[Uniform(5)] + " (" + Value() + ", " + Value() + ")";
 }
 
 std::string QueryGenerator::Simple(const Sources& sources, int depth) {
@@ -267,8 +297,9 @@ std::string QueryGenerator::Condition(const Sources& sources, int depth) {
   return Simple(sources, depth);
 }
 
-std::string QueryGenerator::From(Sources* sources) {
-  const size_t count = OneIn(3) ? 1 : (OneIn(4) ? 3 : 2);
+std::string QueryGenerator::From(Sources* sources, size_t most) {
+  const size_t count =
+      std::min<size_t>(most, OneIn(3) ? 1 : (OneIn(4) ? 3 : 2));
   std::string from;
   for (size_t i = 0; i < count; ++i) {
     const Table& table = tables_[Uniform(tables_.size())];
@@ -339,6 +370,9 @@ QueryGenerator::Statement QueryGenerator::Rows() {
   const std::string sql =
       "SELECT " + Outputs(sources) + " FROM " + from + Where(sources);
   if (OneIn(3)) return {sql};
+  // Of a join, SQLite takes a column for constant that equals one of another
+  // table, though values of two types may equal it.
+  if (sources.size() > 1) return {sql + KeyOrder(sources)};
   return {sql + KeyOrder(sources) + Limit(), true};
 }
 
@@ -367,7 +401,7 @@ QueryGenerator::Statement QueryGenerator::Groups() {
     }
     order += " DESC";
   }
-  return {sql + " ORDER BY " + order, true};
+  return {sql + " ORDER BY " + order, sources.size() == 1};
 }
 
 QueryGenerator::Statement QueryGenerator::Distinct() {
@@ -387,7 +421,8 @@ QueryGenerator::Statement QueryGenerator::Distinct() {
   const std::string sql =
       "SELECT DISTINCT " + plain + " FROM " + from + Where(sources);
   if (OneIn(2)) return {sql};
-  return {sql + " ORDER BY " + plain + (OneIn(3) ? " DESC" : ""), true};
+  return {sql + " ORDER BY " + plain + (OneIn(3) ? " DESC" : ""),
+          sources.size() == 1};
 }
 
 QueryGenerator::Statement QueryGenerator::Compound() {
@@ -407,7 +442,7 @@ QueryGenerator::Statement QueryGenerator::Compound() {
 
 QueryGenerator::Statement QueryGenerator::Windows() {
   Sources sources;
-  const std::string from = From(&sources);
+  const std::string from = From(&sources, /*most=*/1);
   const std::string order = KeyOrder(sources);
   const std::string term = Term(Any(sources));
   static constexpr const char* kFrames[] = {

@@ -40,6 +40,7 @@ class QueryGenerator {
  private:
   struct Column {
     std::string name;
+    std::string type;
     bool plain = false;  // equal values are the same: INTEGER or BINARY text
   };
   struct Table {
@@ -47,6 +48,7 @@ class QueryGenerator {
     std::vector<Column> columns;
     std::vector<std::string> key;  // what tells rows apart
     bool has_rowid = true;
+    bool has_unique = false;  // beside the key
   };
   // A table in a FROM clause.
   struct Source {
@@ -56,7 +58,7 @@ class QueryGenerator {
   using Sources = std::vector<Source>;
 
   void NewTable(size_t number);
-  std::string Indexes(const Table& table, std::string* native);
+  std::string Indexes(Table* table, std::string* native);
   std::string Value();
   // A value that SQLite does not know while it plans, or does.
   std::string Operand(const Sources& sources);
@@ -71,7 +73,7 @@ class QueryGenerator {
   std::string RowValues(const Source& source);
   std::string Subquery(const Sources& outer, const std::string& result,
                        int depth);
-  std::string From(Sources* sources);
+  std::string From(Sources* sources, size_t most = 3);
   std::string Where(const Sources& sources);
   std::string KeyOrder(const Sources& sources);
   std::string Outputs(const Sources& sources);

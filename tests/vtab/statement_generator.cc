@@ -287,21 +287,11 @@ std::string StatementGenerator::Update() {
   const bool scan =
       has_indexes_ && (changes_key || changes_unique || clause == " OR FAIL");
   std::string condition = Condition(1, scan);
-  // SQLite takes the values of an IN list from the last to the first for a DESC
-  // key of an ordinary table, and from the first for a virtual one; which row
-  // is first to get a key that both want is then another.
-  const bool descending =
-      std::find(key_descending_.begin(), key_descending_.end(), true) !=
-      key_descending_.end();
   if (scan && !has_rowid_) {
     condition = "TRUE";
     for (const std::string& name : key_) {
       condition += " AND " + name + " = " + Value();
     }
-  }
-  while (changes_key && descending &&
-         condition.find(" IN (") != std::string::npos) {
-    condition = Condition(1, scan);
   }
   return "UPDATE" + clause + (scan ? " t NOT INDEXED SET " : " t SET ") +
          assignments + " WHERE " + condition;

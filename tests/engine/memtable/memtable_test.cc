@@ -305,5 +305,36 @@ TEST(MemtableTest, ConcurrentReaders) {
   for (auto& reader : readers) reader.join();
 }
 
+TEST(Memtable, SamplesOfARange) {
+  Memtable memtable;
+  const auto key = [](int i) {
+    std::string digits = std::to_string(i);
+    return "key" + std::string(6 - digits.size(), '0') + digits;
+  };
+  for (int i = 0; i < 20000; ++i) {
+    memtable.Add(static_cast<SequenceNumber>(i + 1), EntryKind::kPut,
+                 key(i * 7 % 20000), "v");
+  }
+  for (const auto& [first, last] : {std::pair{0, 20000},
+                                    {500, 17000},
+                                    {9000, 10000},
+                                    {19000, 20000}}) {
+    const Memtable::Sample sample =
+        memtable.SampleRange(key(first), key(last), 64);
+    EXPECT_NEAR(static_cast<double>(sample.entries), last - first,
+                0.4 * (last - first));
+    EXPECT_GE(sample.keys.size(), 64u);
+    EXPECT_LE(sample.keys.size(), 256u);
+    EXPECT_TRUE(std::is_sorted(sample.keys.begin(), sample.keys.end()));
+    EXPECT_GE(sample.keys.front(), key(first));
+    EXPECT_LT(sample.keys.back(), key(last));
+  }
+  // Exact where there are few.
+  EXPECT_EQ(memtable.SampleRange(key(100), key(150), 64).entries, 50u);
+  EXPECT_EQ(memtable.SampleRange(key(19990), "", 64).entries, 10u);
+  EXPECT_EQ(memtable.SampleRange("x", "y", 64).entries, 0u);
+  EXPECT_EQ(Memtable().SampleRange("", "", 64).entries, 0u);
+}
+
 }  // namespace
 }  // namespace nori
