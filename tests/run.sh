@@ -70,6 +70,8 @@ run_quick() {
   step "tests of the checks" python3 tests/check_layering_test.py
   step "clang-format" check_format
   step "README" python3 tests/readme_test.py build
+  step "TPC-H answers" bench/tpch/tpch.py --extension build/nori_lsm.so --dir build/tpch \
+    --scale 0.005 --rounds 1 --no-indexes
 }
 
 case ${1-} in
