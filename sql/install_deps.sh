@@ -7,7 +7,7 @@ set -euo pipefail
 
 packages=(cmake ninja-build g++ libsqlite3-dev sqlite3 libboost-dev libabsl-dev
   libgtest-dev libgmock-dev libbenchmark-dev libboost-program-options-dev libxxhash-dev liblz4-dev
-  libzstd-dev clang clang-tidy clang-format ccache python3)
+  libzstd-dev clang clang-tidy clang-format ccache python3 python3-apsw python3-sqlalchemy)
 
 fail() {
   echo "install_deps.sh: $1" >&2

@@ -8,9 +8,9 @@ seeds=(1 2 3)
 sanitizer_seeds=(1)
 asan_targets=(engine_format_tests engine_io_tests engine_wal_tests engine_memtable_tests
   engine_sstable_tests engine_slots_tests engine_compaction_tests engine_manifest_tests
-  engine_iterators_tests engine_core_tests vtab_tests nori_lsm)
+  engine_iterators_tests engine_core_tests vtab_tests nori_lsm sqllogic_tests sqllogic_runner)
 tsan_targets=(engine_io_tests engine_wal_tests engine_memtable_tests engine_sstable_tests
-  engine_observe_tests engine_core_tests vtab_tests nori_lsm)
+  engine_observe_tests engine_core_tests vtab_tests nori_lsm sqllogic_tests sqllogic_runner)
 
 # The newest commit of anything but the summary, which is written by this run;
 # with a mark of what is not committed.
@@ -101,6 +101,7 @@ run_full() {
   log_folder=build/full/logs
   test_timeout=14400
   random_shards release build "${seeds[@]}"
+  shard clients bash tests/examples_test.sh --all build/nori_lsm.so
   shard release-atll-model-million NORI_TEST_OPS=1000000 ctest_in build -R '^engine_core\..*AtllModel'
   step "build (ASan, UBSan)" build_preset asan "${asan_targets[@]}" && {
     shard asan-rest ctest_in build-asan -E '^(engine_core\..*(Model|Crash)|vtab\.)|_NOT_BUILT'

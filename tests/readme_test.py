@@ -194,7 +194,7 @@ def main():
     with tempfile.TemporaryDirectory() as name:
         folder = pathlib.Path(name)
         (folder / "build").symlink_to(build)
-        for source in ["engine", "vtab"]:
+        for source in ["engine", "sql", "vtab"]:
             (folder / source).symlink_to(ROOT / source)
         run_sql([b for b in blocks if b.kind == "sql"], folder, build)
         for block in blocks:

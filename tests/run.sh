@@ -3,7 +3,7 @@
 # with 0 only if nothing failed.
 #
 # Usage: tests/run.sh          everything once: Release build, unit, model, SQL
-#                              and README tests, checks of the sources
+#                              and README tests, clients, checks of the sources
 #        tests/run.sh --full   besides, all random tests at full counts with
 #                              several seeds and under sanitizers (hours). Can be
 #                              interrupted: what has passed for a revision is
@@ -71,6 +71,9 @@ run_quick() {
   step "tests of the checks" python3 tests/check_layering_test.py
   step "clang-format" check_format
   step "README" python3 tests/readme_test.py build
+  step "TPC-H answers" bench/tpch/tpch.py --extension build/nori_lsm.so --dir build/tpch \
+    --scale 0.005 --rounds 1 --no-indexes
+  step "clients" bash tests/examples_test.sh build/nori_lsm.so
 }
 
 case ${1-} in

@@ -62,6 +62,16 @@ absl::Status Database::CheckProcess() const {
       "this connection was opened before a fork; open a new one in the child");
 }
 
+absl::Status Database::CheckEncoding() {
+  NORI_ASSIGN_OR_RETURN(const std::string encoding,
+                        connection_->PragmaText(schema_, "encoding"));
+  if (encoding == "UTF-8") return absl::OkStatus();
+  return absl::UnimplementedError(absl::StrCat(
+      "nori: this database is encoded in ", encoding,
+      "; nori tables need PRAGMA encoding = 'UTF-8', which must be set before "
+      "anything is in the database"));
+}
+
 absl::Status Database::EnsureOpen() {
   NORI_RETURN_IF_ERROR(CheckProcess());
   if (shared_ != nullptr && identity_checked_) return absl::OkStatus();

@@ -44,6 +44,13 @@ class Database : public std::enable_shared_from_this<Database> {
   // Whether the schema name still stands for the file that this was made for.
   bool StillAttached() const;
 
+  // Makes the next EnsureOpen read nori_state again: the schema was, and the
+  // file may be another one (sqlite3_backup writes over an open database).
+  void SchemaWasRead() { identity_checked_ = false; }
+  // Refuses what the codec of keys does not sort as SQLite does: in a database
+  // in UTF-16, text is compared by the bytes of that encoding.
+  absl::Status CheckEncoding();
+
   // Opens the engine that nori_state names, if it is not open. Fails with a
   // message that says what is wrong if there is none, if the directory is
   // missing, belongs to another database or is newer than the file.

@@ -17,6 +17,11 @@ namespace {
 // that is waited for also where nobody set a timeout.
 constexpr absl::Duration kEndUnderWay = absl::Seconds(10);
 
+// Whether an authorizer of the application has said no.
+bool IsRefused(const absl::Status& status) {
+  return !status.ok() && SqliteCodeOfStatus(status) == SQLITE_AUTH;
+}
+
 }  // namespace
 
 absl::Status Database::ReadCommitSettings() {
@@ -24,16 +29,22 @@ absl::Status Database::ReadCommitSettings() {
   host_has_log_ = false;
   host_syncs_ = false;
   if (in_memory()) return absl::OkStatus();
-  NORI_ASSIGN_OR_RETURN(const int64_t synchronous,
-                        connection_->PragmaInteger(schema_, "synchronous"));
-  durability_ = synchronous == 0   ? Durability::kNone
-                : synchronous == 1 ? Durability::kPeriodic
-                                   : Durability::kSync;
-  NORI_ASSIGN_OR_RETURN(const std::string journal,
-                        connection_->PragmaText(schema_, "journal_mode"));
-  host_has_log_ = journal == "wal";
+  // Where an authorizer refuses the answer, what is right for every setting.
+  durability_ = Durability::kSync;
+  const absl::StatusOr<int64_t> synchronous =
+      connection_->PragmaInteger(schema_, "synchronous");
+  if (IsRefused(synchronous.status())) return absl::OkStatus();
+  NORI_RETURN_IF_ERROR(synchronous.status());
+  const absl::StatusOr<std::string> journal =
+      connection_->PragmaText(schema_, "journal_mode");
+  if (IsRefused(journal.status())) return absl::OkStatus();
+  NORI_RETURN_IF_ERROR(journal.status());
+  durability_ = *synchronous == 0   ? Durability::kNone
+                : *synchronous == 1 ? Durability::kPeriodic
+                                    : Durability::kSync;
+  host_has_log_ = *journal == "wal";
   // In the other modes only EXTRA (3) waits for the journal's removal.
-  host_syncs_ = synchronous >= (host_has_log_ ? 2 : 3);
+  host_syncs_ = *synchronous >= (host_has_log_ ? 2 : 3);
   return absl::OkStatus();
 }
 
@@ -46,9 +57,11 @@ Database::BeginEngineTransaction() {
   absl::StatusOr<std::unique_ptr<Transaction>> transaction =
       engine()->BeginTransaction(options);
   if (!absl::IsUnavailable(transaction.status())) return transaction;
-  NORI_ASSIGN_OR_RETURN(const int64_t timeout_ms,
-                        connection_->PragmaInteger(schema_, "busy_timeout"));
-  options.lock_timeout = std::max(kEndUnderWay, absl::Milliseconds(timeout_ms));
+  // Refused by an authorizer, it is as if none were set.
+  const absl::StatusOr<int64_t> timeout_ms =
+      connection_->PragmaInteger(schema_, "busy_timeout");
+  options.lock_timeout = std::max(
+      kEndUnderWay, absl::Milliseconds(timeout_ms.ok() ? *timeout_ms : 0));
   return engine()->BeginTransaction(options);
 }
 

@@ -39,6 +39,14 @@ int Load(sqlite3* db, char** error, const sqlite3_api_routines* api) {
   // Only once: other threads are using it when a connection loads again.
   static absl::once_flag once;
   absl::call_once(once, [api] { SQLITE_EXTENSION_INIT2(api); });
+  // A program may bring a SQLite of its own beside the system's. The one must
+  // not be given connections of the other.
+  if (sqlite3_api != api) {
+    *error = sqlite3_mprintf(
+        "nori was loaded by another copy of the SQLite library in this process "
+        "and can only serve that one");
+    return SQLITE_ERROR;
+  }
   if (sqlite3_libversion_number() < kOldestSqlite) {
     *error = sqlite3_mprintf("nori needs SQLite 3.38 or newer, this is %s",
                              sqlite3_libversion());

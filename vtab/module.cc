@@ -88,8 +88,10 @@ absl::StatusOr<std::unique_ptr<VirtualTable>> Declare(sqlite3* db, void* aux,
   sqlite3_vtab_config(db, SQLITE_VTAB_CONSTRAINT_SUPPORT, 1);
   // Rows like others: triggers and views may use them, whoever wrote those.
   sqlite3_vtab_config(db, SQLITE_VTAB_INNOCUOUS);
-  return std::make_unique<VirtualTable>(connection->GetDatabase(argv[1]),
-                                        std::move(schema), argv[2]);
+  std::shared_ptr<Database> database = connection->GetDatabase(argv[1]);
+  database->SchemaWasRead();
+  return std::make_unique<VirtualTable>(std::move(database), std::move(schema),
+                                        argv[2]);
 }
 
 int Fail(const absl::Status& status, char** error) {
@@ -103,8 +105,10 @@ int Create(sqlite3* db, void* aux, int argc, const char* const* argv,
     auto table = Declare(db, aux, argc, argv);
     if (!table.ok()) return Fail(table.status(), error);
     Database& database = *(*table)->database;
-    const absl::Status opened =
-        database.EnsureOpenForCreate((*table)->layout.schema.options);
+    absl::Status opened = database.CheckEncoding();
+    if (opened.ok()) {
+      opened = database.EnsureOpenForCreate((*table)->layout.schema.options);
+    }
     if (!opened.ok()) return Fail(opened, error);
     const absl::StatusOr<uint64_t> id =
         database.CreateTable(argv[2], (*table)->layout.schema);

@@ -124,6 +124,7 @@ absl::StatusOr<SharedEngineRef> EngineRegistry::Open(
   }
   Options options = request.options;
   options.create_if_missing = request.create;
+  options.prefer_stored_options = !request.create;
   const auto host_log = std::make_shared<HostLog>(files, request.database);
   OpenContext context = request.context;
   context.sync_host = [host_log] { return host_log->Sync(); };
@@ -153,6 +154,7 @@ absl::Status EngineRegistry::SetAside(const std::string& directory) {
   if (!empty) {
     Options options;
     options.create_if_missing = false;
+    options.prefer_stored_options = true;
     options.background = BackgroundMode::kManual;
     const auto engine = Engine::Open(options, directory, {});
     // Another process at work in it is the one reason not to touch it; an

@@ -97,7 +97,6 @@ class EngineImpl final : public Engine {
   absl::Status SyncHost() const {
     return sync_host_ == nullptr ? absl::OkStatus() : sync_host_();
   }
-  absl::Status AdoptStoredOptions(const ManifestState& state);
   absl::Status RefuseForeignFiles();
   absl::Status Recover(const OpenContext& context, SequenceNumber* last,
                        uint64_t* last_mixed);

@@ -58,12 +58,33 @@ absl::Status CheckFits(const std::string& directory, const ManifestState& state,
       directory, " (transaction ", state.decided_mixed, ")"));
 }
 
+// Before there is an EngineImpl, whose parts are made as the options say.
+absl::Status AdoptStoredOptions(const std::string& directory,
+                                Options* options) {
+  FileSystem* const fs = options->file_system;
+  if (!fs->Exists(JoinPath(directory, kCurrentFileName))) {
+    return absl::OkStatus();
+  }
+  NORI_ASSIGN_OR_RETURN(const auto stored,
+                        Manifest::ReadOptions(fs, directory));
+  for (const auto& [name, value] : stored) {
+    // An option that a newer engine stored and this one does not know changes
+    // nothing about how files are read.
+    (void)SetOption(options, name, value);
+  }
+  return ValidateOptions(*options);
+}
+
 }  // namespace
 
 absl::StatusOr<std::unique_ptr<Engine>> Engine::Open(
-    const Options& options, const std::string& directory,
+    const Options& given_options, const std::string& directory,
     const OpenContext& context) {
-  NORI_RETURN_IF_ERROR(ValidateOptions(options));
+  NORI_RETURN_IF_ERROR(ValidateOptions(given_options));
+  Options options = given_options;
+  if (options.prefer_stored_options) {
+    NORI_RETURN_IF_ERROR(AdoptStoredOptions(directory, &options));
+  }
 #ifdef NDEBUG
   // Debian's Abseil checks the order of locks at every lock in release builds,
   // too, which costs more than the lock.
@@ -132,16 +153,6 @@ absl::Status EngineImpl::CreateManifest() {
   return absl::OkStatus();
 }
 
-absl::Status EngineImpl::AdoptStoredOptions(const ManifestState& state) {
-  if (!options_.prefer_stored_options) return absl::OkStatus();
-  for (const auto& [name, value] : state.options) {
-    // An option that a newer engine stored and this one does not know changes
-    // nothing about how files are read.
-    (void)SetOption(&options_, name, value);
-  }
-  return ValidateOptions(options_);
-}
-
 absl::Status EngineImpl::RecoverManifest(const OpenContext& context) {
   NORI_ASSIGN_OR_RETURN(auto manifest, Manifest::Recover(options_.file_system,
                                                          directory_, Opener()));
@@ -151,7 +162,6 @@ absl::Status EngineImpl::RecoverManifest(const OpenContext& context) {
   }
   NORI_RETURN_IF_ERROR(CheckFits(directory_, manifest->state(), context));
   identity_ = manifest->state().identity;
-  NORI_RETURN_IF_ERROR(AdoptStoredOptions(manifest->state()));
   uint64_t next = manifest->state().next_file_number;
   NORI_ASSIGN_OR_RETURN(const auto names,
                         options_.file_system->ListDirectory(directory_));

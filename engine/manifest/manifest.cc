@@ -275,4 +275,13 @@ absl::StatusOr<std::unique_ptr<Manifest>> Manifest::Recover(
                                         file.number);
 }
 
+absl::StatusOr<std::map<std::string, std::string>> Manifest::ReadOptions(
+    FileSystem* fs, const std::string& directory) {
+  NORI_ASSIGN_OR_RETURN(const LoadedFile file,
+                        LoadCurrentManifest(fs, directory));
+  ManifestState state;
+  NORI_RETURN_IF_ERROR(Replay(file, &state));
+  return std::move(state.options);
+}
+
 }  // namespace nori

@@ -80,6 +80,11 @@ class Manifest {
       FileSystem* fs, const std::string& directory,
       const TableOpener& open_table);
 
+  // The options in the state that Recover would give; likewise writes nothing,
+  // and opens no table.
+  static absl::StatusOr<std::map<std::string, std::string>> ReadOptions(
+      FileSystem* fs, const std::string& directory);
+
   virtual ~Manifest() = default;
 
   // Applies `edit` to state() and makes it durable: on success the edit is on

@@ -267,12 +267,18 @@ TEST(EngineOpen, StoredOptionsComeBack) {
   MemoryFileSystem disk;
   Options options = ManualOptions(&disk);
   options.l0_trigger = 3;
+  options.block_cache_bytes = 0;
   { ASSERT_TRUE(Engine::Open(options, "/db").ok()); }
   Options other = ManualOptions(&disk);
   other.prefer_stored_options = true;
   auto opened = Engine::Open(other, "/db");
   ASSERT_TRUE(opened.ok());
   EXPECT_EQ((*opened)->options().l0_trigger, 3);
+  // Also what is made before the manifest is read.
+  NORI_ASSERT_OK((*opened)->Put({}, "key", "value"));
+  NORI_ASSERT_OK((*opened)->Flush());
+  EXPECT_EQ(GetOr(opened->get(), "key"), "value");
+  EXPECT_EQ((*opened)->GetStats().cache_bytes, 0u);
 }
 
 TEST(EngineLimits, KeysAndValues) {
