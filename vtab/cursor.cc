@@ -151,8 +151,7 @@ absl::Status Cursor::Column(sqlite3_context* context, int column) {
     ResultOfValue(context, Value::Blob(row_.key()));
     return absl::OkStatus();
   }
-  // An UPDATE has to read the old row's index entries anyway.
-  if (!table_->layout.indexes.empty() && sqlite3_vtab_nochange(context)) {
+  if (table_->rereads_on_update() && sqlite3_vtab_nochange(context)) {
     return absl::OkStatus();
   }
   Value value;

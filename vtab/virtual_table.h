@@ -16,6 +16,7 @@
 #include "vtab/database.h"
 #include "vtab/key_bounds.h"
 #include "vtab/row.h"
+#include "vtab/row_expressions.h"
 #include "vtab/schema.h"
 #include "vtab/sqlite.h"
 
@@ -36,12 +37,18 @@ struct VirtualTable : sqlite3_vtab {
   void SetId(uint64_t table_id);
 
   bool has_rowid() const { return layout.schema.identity != RowIdentity::kKey; }
+  // Whether an UPDATE reads the old row, so that it needs only what it sets.
+  bool rereads_on_update() const {
+    return !layout.indexes.empty() || !layout.schema.checks.empty();
+  }
   // Columns that the planner can seek by: the key's, or the rowid.
   size_t key_columns() const {
     return has_rowid() ? 1 : layout.schema.key.size();
   }
   // Estimated rows, refreshed when the engine has grown much since the last.
   uint64_t EstimatedRows();
+
+  RowExpressions& expressions();
 
   // An open cursor, one that was closed before if there is one: it brings its
   // buffers, so that a lookup allocates little.
@@ -54,6 +61,7 @@ struct VirtualTable : sqlite3_vtab {
   RowLayout layout;
 
  private:
+  std::unique_ptr<RowExpressions> expressions_;  // null before first use
   std::vector<std::unique_ptr<Cursor>> spare_cursors_;
   uint64_t estimated_rows_ = 0;
   SequenceNumber estimated_at_ = 0;
