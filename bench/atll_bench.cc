@@ -97,9 +97,13 @@ std::string SettingsText(const Settings& s) {
 
 Contender NoriContender(const std::string& policy,
                         const std::string& scheduler) {
-  return {policy + "+" + scheduler,
-          OpenNori,
-          {{"run_policy", policy}, {"scheduler", scheduler}}};
+  Contender contender{policy + "+" + scheduler,
+                      OpenNori,
+                      {{"run_policy", policy}, {"scheduler", scheduler}}};
+  // As published, formula and constant.
+  if (policy == "documented")
+    contender.nori_options.push_back({"max_runs", "4"});
+  return contender;
 }
 
 // The policies that the engine knows.

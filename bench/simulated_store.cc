@@ -125,8 +125,7 @@ void SimulatedStore::RefreshAll() {
   SlotHeat::Rates rates;
   std::vector<double> weighted;
   const Costs costs = MeasuredCosts();
-  const double round = static_cast<double>(options_.engine.memtable_bytes) *
-                       options_.engine.l0_trigger;
+  const auto flush = static_cast<double>(options_.engine.memtable_bytes);
   for (size_t i = 0; i < slots_.size(); ++i) {
     RefreshView(i);
     SlotView& view = views_[i];
@@ -134,8 +133,8 @@ void SimulatedStore::RefreshAll() {
     view.scan_rate = rates.scans = slots_[i].scans * options_.scan_rate;
     view.write_rate = rates.writes =
         slots_[i].writes * options_.write_rate / options_.entry_bytes;
-    view.arriving_bytes =
-        slots_[i].writes > 0 ? Whole(round * slots_[i].writes) + 1 : 0;
+    view.arriving_bytes = flush * slots_[i].writes;
+    view.flush_rate = options_.write_rate / flush;
     // The oldest run of what does not grow has every key.
     view.overlap = options_.grows ? 0 : 1;
     view.costs = costs;

@@ -86,7 +86,8 @@ constexpr Setting kSettings[] = {
      "slots that may be; from a quarter of them on slot_bytes grows with the "
      "data",
      Integer{&Options::max_slots, 1, 1000000}},
-    {"max_runs", "sorted runs allowed in the coldest slot (K)",
+    {"max_runs",
+     "sorted runs that a slot may have (K) where reads do not matter",
      Integer{&Options::max_runs, 1, 64}},
     {"space_amplification",
      "bytes of tables per live byte, snapshots aside, that are kept to",

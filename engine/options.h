@@ -60,7 +60,7 @@ struct Options {
                          << 20;              // target size of a compacted table
   uint64_t slot_bytes = uint64_t{64} << 20;  // a slot splits above this
   int max_slots = 2048;  // above a quarter of it slots grow with the data
-  int max_runs = 4;      // K of the coldest slot
+  int max_runs = 8;      // K of a slot that is only written
   double space_amplification = 1.3;  // table bytes per live byte, at most
   int l0_trigger = 4;                // L0 tables that start compaction
   int l0_soft_limit = 8;             // writers are slowed above
@@ -71,7 +71,7 @@ struct Options {
   uint64_t sync_interval_ms = 1000;   // for Durability::kPeriodic
   uint64_t stall_timeout_ms = 30000;  // a writer in zone red gives up
   // heat | cost | documented | fixed1 | fixed4
-  std::string run_policy = "heat";
+  std::string run_policy = "cost";
   std::string scheduler = "bandit";  // bandit | greedy | round_robin
   double bandit_epsilon = 0.1;
   double bandit_c = 2.0;

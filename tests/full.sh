@@ -101,6 +101,7 @@ run_full() {
   log_folder=build/full/logs
   test_timeout=14400
   random_shards release build "${seeds[@]}"
+  shard release-atll-model-million NORI_TEST_OPS=1000000 ctest_in build -R '^engine_core\..*AtllModel'
   step "build (ASan, UBSan)" build_preset asan "${asan_targets[@]}" && {
     shard asan-rest ctest_in build-asan -E '^(engine_core\..*(Model|Crash)|vtab\.)|_NOT_BUILT'
     random_shards asan build-asan "${sanitizer_seeds[@]}"

@@ -55,6 +55,21 @@ class CostMeter {
   Share false_positives_, block_misses_, absent_keys_, merge_micros_;
 };
 
+// How often memtables are flushed. Not thread-safe.
+class FlushMeter {
+ public:
+  // A flush is done. Times are monotonic microseconds.
+  void Flushed(uint64_t now_micros);
+  // Flushes per second over the last few; 0 where there have been none for much
+  // longer than there used to be between two: whoever wrote has stopped.
+  double PerSecond(uint64_t now_micros) const;
+
+ private:
+  int flushes_ = 0;  // up to where the mean forgets
+  uint64_t last_micros_ = 0;
+  double interval_micros_ = 0;  // mean
+};
+
 // How often each byte that arrives in a slot is written by merges in the long
 // run, where the slot holds `rounds` times what arrives at once and may have
 // `max_runs` runs: the m with binomial(m + K, K) = rounds, as m steps of K runs

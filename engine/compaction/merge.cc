@@ -168,6 +168,7 @@ absl::Status CopyEntries(EntryIterator* entries, const KeyRange& range,
   NORI_RETURN_IF_ERROR(progress.Step());
   bool key_started = false;
   int hidden = 0;
+  uint64_t keys_until_sample = options.sample_every;
   entries->Seek(range.begin, std::numeric_limits<uint64_t>::max());
   while (entries->Valid()) {
     const std::string_view key = entries->user_key();
@@ -180,7 +181,13 @@ absl::Status CopyEntries(EntryIterator* entries, const KeyRange& range,
     if (filter->Add(key, trailer)) {
       hidden = 0;
       if (filter->is_new_key()) key_started = false;
-      if (!key_started) NORI_RETURN_IF_ERROR(tables->StartKey(key));
+      if (!key_started) {
+        NORI_RETURN_IF_ERROR(tables->StartKey(key));
+        if (keys_until_sample != 0 && --keys_until_sample == 0) {
+          options.on_sample(key);
+          keys_until_sample = options.sample_every;
+        }
+      }
       key_started = true;
       for (const uint64_t deletion : filter->deferred_deletes()) {
         NORI_RETURN_IF_ERROR(tables->Add(key, deletion, {}));

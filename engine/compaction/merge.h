@@ -44,6 +44,9 @@ struct MergeOutputOptions {
   // Called after about every 256 KiB of input with the bytes read since the
   // last call: for rate limits and yielding.
   std::function<void(uint64_t bytes)> on_progress;
+  // Called with every so many-th of the keys that are written; 0: with none.
+  uint64_t sample_every = 0;
+  std::function<void(std::string_view key)> on_sample;
 };
 
 struct MergeResult {

@@ -20,10 +20,12 @@ constexpr uint64_t kMinTombstones = 256;
 constexpr double kCleanAgainGrowth = 1.25;
 // A job costs something even if it copies next to nothing.
 constexpr double kJobBytes = 64 << 10;
+// What a scan loses on a deleted key that it steps over.
+constexpr double kSkipMicros = 0.03;
 // Space is given back from this part of the allowed excess on, so that the
 // limit holds while the jobs run, and before anything but adoptions from this
 // excess on: a merge needs room of its own below twice the live bytes.
-constexpr double kSpaceMargin = 0.7;
+constexpr double kSpaceMargin = 0.85;
 constexpr double kSpaceFirst = 0.6;
 // Less than this is not worth a job.
 constexpr double kMinReclaimed = 16 << 10;
@@ -41,6 +43,16 @@ double TombstoneShare(const SlotView& slot) {
   return slot.entries == 0 ? 0
                            : static_cast<double>(slot.deletions) /
                                  static_cast<double>(slot.entries);
+}
+
+// Whether scans have by now lost as much on deleted keys as it takes to remove
+// them (the rule by which skis are bought rather than rented: never more than
+// twice the least cost).
+bool CleaningPaysForScans(const SlotView& slot) {
+  const auto bytes =
+      static_cast<double>(Sum(slot.l0_bytes) + Sum(slot.run_bytes));
+  return kSkipMicros * static_cast<double>(slot.skipped) >
+         slot.costs.merge_micros_per_byte * (bytes + kJobBytes);
 }
 
 // Bytes that are left of each L0 table, by position.
@@ -229,10 +241,11 @@ bool Picker::Plan(const SlotView& slot, const WorkList& work, bool l0_urgent,
     PlanAdoption(slot, item);
     return true;
   }
-  if (NeedsCleaning(slot)) {
+  const bool scans_lose = CleaningPaysForScans(slot);
+  if (scans_lose || NeedsCleaning(slot)) {
     // Only a merge down to the oldest run can drop tombstones.
     item->choice.reason = "tombstones";
-    item->mostly_dead = TombstoneShare(slot) >= kDeadShare;
+    item->clean_first = scans_lose || TombstoneShare(slot) >= kDeadShare;
     if (work.space_due) item->reclaimed = DeadBytes(slot);
     PlanMerge(slot, runs, item);
     return true;
@@ -320,7 +333,7 @@ std::optional<size_t> Picker::ForcedItem(const WorkList& work,
         work.items, [](const WorkItem&) { return true; }, Gain);
   }
   return Best(
-      work.items, [](const WorkItem& item) { return item.mostly_dead; }, Gain);
+      work.items, [](const WorkItem& item) { return item.clean_first; }, Gain);
 }
 
 void Picker::Picked(const WorkItem& item) {

@@ -26,7 +26,8 @@ struct WorkItem {
   double l0_relief = 0;          // L0 tables this takes out, in fractions of
                                  // their bytes that are still in L0
   bool over_hard_bound = false;  // more runs than HardRunBound
-  bool mostly_dead = false;      // more tombstones than anything else
+  bool clean_first = false;      // more tombstones than anything else, or too
+                                 // dear for scans
   double reclaimed = 0;  // bytes that it is expected to give back; only if
                          // space is why it was planned
 

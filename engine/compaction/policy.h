@@ -33,12 +33,15 @@ struct SlotView {
   std::vector<uint64_t> run_bytes;  // newest first
   uint64_t deletions = 0;           // point and range tombstones, estimate
   uint64_t entries = 0;
-  int max_runs = 4;                                     // K in force
-  double heat = 0;                                      // normalised, 0..1
+  uint64_t skipped = 0;  // deleted keys that scans have stepped over here
+                         // since all was merged
+  int max_runs = 4;      // K in force
+  double heat = 0;       // normalised, 0..1
   double read_rate = 0, write_rate = 0, scan_rate = 0;  // per second
   bool busy = false;                                    // a job has its lock
-  uint64_t arriving_bytes = 0;  // at each round of adoptions; 0: unknown
-  Costs costs;                  // engine-wide, as measured of late
+  double arriving_bytes = 0;  // with each flush, of late
+  double flush_rate = 0;      // flushes per second, of late
+  Costs costs;                // engine-wide, as measured of late
   // Of the entries above the oldest run, the part that hides an older entry, as
   // merges of late found it. 1: all, as with overwrites; 0: none, as with new
   // keys.
@@ -81,13 +84,14 @@ struct CompactionChoice {
 // `documented`: K = 1 + floor((1 - heat) * (K_max - 1)), as published.
 //
 // `cost`: the K with the least work per second,
-//   write rate * bytes per entry * merges per byte(K) * cost of merging a byte
+//   arriving bytes * flush rate * merges per byte(K) * cost of merging a byte
 //   + (reads * cost for a point read + scans * cost for a scan) * (K - 1)
 // where the costs are those of an extra run as measured (Costs; filters make
 // point reads cheap, scans never are), and merges per byte is MergesPerByte of
-// the slot's bytes over what arrives at once. A K below the runs that the slot
-// has must also earn back, within four half-lives of heat, the merge that it
-// asks for. A change must save a tenth.
+// the slot's bytes over what a flush brings. So K ends at K_max where there are
+// only writes, and at 1 where there are only reads. A K below the runs that the
+// slot has must also earn back, within four half-lives of heat, the merge that
+// it asks for. A change must save a tenth.
 //
 // `fixed1`, `fixed4`: 1 and 4 for every slot.
 class RunPolicy {
@@ -101,15 +105,17 @@ class RunPolicy {
 //
 // A slot has work if its L0 slices and runs together exceed K; if there are
 // options.l0_trigger L0 tables or more and it holds a part of one; if more than
-// a quarter of its entries are tombstones; if the engine nears the limit of
-// space amplification and the slot could give something back; or if it could
-// be joined with a neighbour once it is one run (see compaction/picker.h for
-// what is then merged). Adoptions copy nothing and come first. Above every
+// a quarter of its entries are tombstones, or scans have spent as much time on
+// stepping over deleted keys as a merge would take; if the engine nears the
+// limit of space amplification and the slot could give something back; or if it
+// could be joined with a neighbour once it is one run (see compaction/picker.h
+// for what is then merged). Adoptions copy nothing and come first. Above every
 // scheduler stands a safety rule that picks by itself, the most relief per byte
 // first: L0 near its limits (only slots that hold the oldest L0 table, since a
 // table goes only with its last slice); runs beyond a hard bound; space near
 // its limit (the most bytes given back per byte written); pressure orange or
-// red; more than half of the entries tombstones.
+// red; more than half of the entries tombstones, or
+// scans that lose time on them.
 //
 // `bandit`: with probability epsilon any slot with work, else the one with the
 // highest UCB1 index avg + c * sqrt(ln N / n) (Auer, Cesa-Bianchi and Fischer,

@@ -94,25 +94,15 @@ class CostPolicy : public RunPolicy {
  private:
   static constexpr double kHorizon = 4;
   static constexpr double kSaving = 0.1;
-  static constexpr double kBytesPerEntry = 100;  // of a slot without any
 
   double MicrosPerSecond(const SlotView& slot, int k) const {
     const auto sum = [](const std::vector<uint64_t>& v) {
       return std::accumulate(v.begin(), v.end(), 0.0);
     };
     const double bytes = sum(slot.l0_bytes) + sum(slot.run_bytes);
-    const double per_entry = slot.entries > 0 && bytes > 0
-                                 ? bytes / static_cast<double>(slot.entries)
-                                 : kBytesPerEntry;
-    const double arriving =
-        slot.arriving_bytes > 0
-            ? static_cast<double>(slot.arriving_bytes)
-            : std::max(sum(slot.l0_bytes),
-                       slot.run_bytes.empty()
-                           ? 1.0
-                           : static_cast<double>(slot.run_bytes[0]));
     const Costs& costs = slot.costs;
-    const double writes = slot.write_rate * per_entry *
+    const double arriving = std::max(slot.arriving_bytes, 1.0);
+    const double writes = arriving * slot.flush_rate *
                           MergesPerByte(bytes / arriving, k) *
                           costs.merge_micros_per_byte;
     const double reads = (slot.read_rate * costs.PointMicros() +

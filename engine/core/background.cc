@@ -11,6 +11,9 @@
 namespace nori {
 namespace {
 
+// Of each flushed memtable, to learn how many hide older entries.
+constexpr uint64_t kSampledKeys = 1024;
+
 constexpr absl::Duration kTick = absl::Milliseconds(500);
 constexpr absl::Duration kFirstRetry = absl::Milliseconds(100);
 constexpr absl::Duration kLongestRetry = absl::Seconds(10);
@@ -179,12 +182,13 @@ absl::Status Background::FlushLayer(const MemLayer& layer,
   // the log.
   if (layer.info->mixed) NORI_RETURN_IF_ERROR(context_.sync_host());
   std::optional<TableMeta> meta;
+  std::vector<std::string> sample;
   if (layer.spilled != nullptr) {
     meta = layer.spilled->meta;
   } else if (!layer.memtable->empty()) {
     Record(EventKind::kFlushBegin, 0, layer.memtable->MemoryUsage(), 0, 0,
            static_cast<double>(layer.memtable->entry_count()), "");
-    NORI_ASSIGN_OR_RETURN(meta, WriteMemtable(*layer.memtable));
+    NORI_ASSIGN_OR_RETURN(meta, WriteMemtable(*layer.memtable, &sample));
     NORI_RETURN_IF_ERROR(context_.committer->SyncDirectory());
     context_.metrics->flushes.Add();
     context_.metrics->flush_bytes_written.Add(meta->file_bytes);
@@ -204,6 +208,7 @@ absl::Status Background::FlushLayer(const MemLayer& layer,
       /*layers_flushed=*/1));
   if (meta.has_value()) {
     AddWriteHeat(meta->number);
+    LearnOverlap(*context_.state->view()->version(), meta->number, sample);
     Record(EventKind::kFlushEnd, 0, meta->raw_bytes, meta->file_bytes,
            options_.clock->NowMicros() - start,
            static_cast<double>(meta->entries), "");
@@ -219,11 +224,18 @@ void Background::AddWriteHeat(uint64_t table_number) {
         return table.table->meta.number == table_number;
       });
   if (l0 == version.l0().end()) return;
-  const auto [first, last] = version.SlotRangeFor(TableBounds(l0->table->meta));
-  for (size_t i = first; i <= last; ++i) {
+  {
+    absl::MutexLock lock(&mutex_);
+    flush_meter_.Flushed(options_.clock->NowMicros());
+  }
+  for (size_t i = 0; i < version.slots().size(); ++i) {
     const KeyRange& range = version.slots()[i]->range;
-    if (!TableOverlaps(l0->table->meta, range)) continue;
+    if (!TableOverlaps(l0->table->meta, range)) {
+      view->heat()[i]->AddArrival(0);
+      continue;
+    }
     const Slice slice = MakeSlice(l0->table, range);
+    view->heat()[i]->AddArrival(slice.bytes);
     const TableMeta& meta = l0->table->meta;
     const double share =
         static_cast<double>(slice.entries) /
@@ -239,7 +251,8 @@ void Background::AddWriteHeat(uint64_t table_number) {
   }
 }
 
-absl::StatusOr<TableMeta> Background::WriteMemtable(const Memtable& memtable) {
+absl::StatusOr<TableMeta> Background::WriteMemtable(
+    const Memtable& memtable, std::vector<std::string>* sample) {
   MergeInput input;
   input.layers.push_back(memtable.NewIterator());
   memtable.range_tombstones()->AppendTo(&input.tombstones);
@@ -247,6 +260,12 @@ absl::StatusOr<TableMeta> Background::WriteMemtable(const Memtable& memtable) {
   MergeOutputOptions output;
   output.table = TableStore::WriterOptions(options_);
   output.table.filter_bits_per_key = FlushFilterBits(memtable);
+  if (sample != nullptr) {
+    output.sample_every = memtable.entry_count() / kSampledKeys + 1;
+    output.on_sample = [sample](std::string_view key) {
+      sample->emplace_back(key);
+    };
+  }
   // One table per flush: L0 counts tables.
   output.table_bytes = ~uint64_t{0};
   uint64_t number = 0;

@@ -70,8 +70,10 @@ class Background {
   // Folds heat, adjusts K and guards, and in threads mode syncs the log.
   absl::Status Tick();
 
-  // Writes a memtable, which is not empty, to a table of its own.
-  absl::StatusOr<TableMeta> WriteMemtable(const Memtable& memtable);
+  // Writes a memtable, which is not empty, to a table of its own. Puts some of
+  // its keys, evenly spread, into *sample unless that is null.
+  absl::StatusOr<TableMeta> WriteMemtable(
+      const Memtable& memtable, std::vector<std::string>* sample = nullptr);
   // Writes every immutable layer.
   absl::Status FlushAll();
   // Merges all that the slots in `range` hold into one run each.
@@ -107,8 +109,8 @@ class Background {
   void ReportError(const char* work, const absl::Status& status);
 
   absl::Status FlushLayer(const MemLayer& layer, uint64_t next_segment);
-  // Spreads a flushed table's entries over the slots' write counts: exact
-  // enough, and free for the writers.
+  // Spreads a flushed table's entries over the slots' counts of writes and of
+  // what arrives: exact enough, and free for the writers.
   void AddWriteHeat(uint64_t table_number);
 
   std::vector<SlotView> SlotViews(const ReadView& view)
@@ -130,6 +132,11 @@ class Background {
   // Among all runs there are, L0 included.
   FilterBudget Filters(const ReadView& view) ABSL_LOCKS_EXCLUDED(mutex_);
   double FlushFilterBits(const Memtable& memtable) ABSL_LOCKS_EXCLUDED(mutex_);
+  // Finds by filters which part of the keys that a flush brought to each slot,
+  // of which `keys` is a sample, hides older entries.
+  void LearnOverlap(const Version& version, uint64_t table_number,
+                    const std::vector<std::string>& keys)
+      ABSL_LOCKS_EXCLUDED(mutex_);
   // Remembers how many entries of a merge of a whole slot hid older ones.
   void LearnOverlap(uint64_t slot_id, const std::vector<Run>& runs,
                     const MergeResult& result) ABSL_LOCKS_EXCLUDED(mutex_);
@@ -213,6 +220,7 @@ class Background {
   absl::Status last_error_ ABSL_GUARDED_BY(mutex_);
   double overlap_ ABSL_GUARDED_BY(mutex_) = 1;  // over all slots
   CostMeter cost_meter_ ABSL_GUARDED_BY(mutex_);
+  FlushMeter flush_meter_ ABSL_GUARDED_BY(mutex_);
   // Of merges that took measurable time.
   std::atomic<uint64_t> merge_bytes_{0}, merge_micros_{0};
   std::vector<DroppedRange> dropped_ ABSL_GUARDED_BY(mutex_);

@@ -185,7 +185,9 @@ absl::StatusOr<uint64_t> Background::Merge(const ReadView& view,
     merge_bytes_ += bytes_in;
     merge_micros_ += micros;
   }
-  view.heat()[version.SlotIndex(slot.range.begin)]->AddMerge(result.bytes_out);
+  SlotHeat& heat = *view.heat()[version.SlotIndex(slot.range.begin)];
+  heat.AddMerge(result.bytes_out);
+  if (bottommost) heat.ResetSkipped();
   context_.metrics->compactions.Add();
   context_.metrics->compaction_bytes_read.Add(bytes_in);
   context_.metrics->compaction_bytes_written.Add(result.bytes_out);

@@ -48,6 +48,10 @@ std::vector<std::string> UnevenKeys(const Slot& slot, const SlotHeat& heat,
   if (keys.empty() && 3 * writes >= reads) {
     keys = ChooseHeatSplit(slot, heat.write_keys().Keys(), min_bytes);
   }
+  if (keys.empty() && 3 * reads >= writes && 3 * writes >= reads) {
+    keys = ChooseMixSplit(slot, heat.read_keys().Keys(),
+                          heat.write_keys().Keys(), min_bytes);
+  }
   return keys;
 }
 

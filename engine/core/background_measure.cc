@@ -8,7 +8,9 @@
 
 #include "absl/container/flat_hash_map.h"
 #include "engine/core/background.h"
+#include "engine/format/checksum.h"
 #include "engine/slots/adoption.h"
+#include "engine/sstable/table.h"
 
 namespace nori {
 namespace {
@@ -18,6 +20,43 @@ constexpr double kColdHeat = 0.25;
 
 // Merges of fewer entries beside the largest run say nothing of overlap.
 constexpr uint64_t kEnoughEntries = 64;
+
+// What was known of a slot's overlap counts as so many sampled keys.
+constexpr double kKnownKeys = 32;
+// Of a filter's answers for keys that are not there.
+constexpr double kFalsePositives = 0.01;
+
+struct OverlapSample {
+  double keys = 0;
+  double hits = 0;        // keys that may be in an older table
+  double false_hits = 0;  // of these, expected where no key is
+};
+
+// Asks the filters of all that is older than table `number` for `key`. Keys
+// that a table without a filter may hold are left out.
+void AskFilters(const Version& version, const Slot& slot, uint64_t number,
+                const std::string& key, OverlapSample* sample) {
+  const uint64_t hash = HashKey(key);
+  bool hit = false;
+  double all_right = 1;
+  const auto ask = [&](const Table& table) {
+    if (!table.reader->HasFilter()) return false;
+    hit = hit || table.reader->MayContain(hash);
+    all_right *= 1 - kFalsePositives;
+    return true;
+  };
+  for (const L0Table& l0 : version.l0()) {
+    if (l0.table->meta.number == number || !l0.Contains(key)) continue;
+    if (!ask(*l0.table)) return;
+  }
+  for (const Run& run : slot.runs) {
+    const Slice* slice = run.Find(key);
+    if (slice != nullptr && !ask(*slice->table)) return;
+  }
+  sample->keys += 1;
+  sample->hits += hit ? 1 : 0;
+  sample->false_hits += 1 - all_right;
+}
 
 SlotView ViewOf(const Version& version, size_t index) {
   const Slot& slot = *version.slots()[index];
@@ -113,16 +152,12 @@ std::vector<SlotView> Background::SlotViews(const ReadView& view) {
   const std::vector<SlotHeat::Rates> rates = context_.state->RatesOf(view);
   double peak = 0;
   double sum = 0;
-  double writes = 0;
   for (const auto& rate : rates) {
     sum += rate.Weighted();
-    writes += rate.writes;
     peak = std::max(peak, rate.Weighted());
   }
   const Costs costs = cost_meter_.costs();
-  // What comes to L0 before the slots take it.
-  const double round = static_cast<double>(options_.memtable_bytes) *
-                       static_cast<double>(options_.l0_trigger);
+  const double flush_rate = flush_meter_.PerSecond(options_.clock->NowMicros());
   const double mean =
       rates.empty() ? 0 : sum / static_cast<double>(rates.size());
   std::vector<SlotView> views;
@@ -140,10 +175,9 @@ std::vector<SlotView> Background::SlotViews(const ReadView& view) {
     slot.heat = sum > 0 ? NormalisedHeat(rates[i].Weighted(), mean, peak)
                         : version.slots()[i]->heat;
     slot.costs = costs;
-    if (rates[i].writes > 0) {
-      slot.arriving_bytes =
-          static_cast<uint64_t>(round * rates[i].writes / writes) + 1;
-    }
+    slot.arriving_bytes = view.heat()[i]->arriving_bytes();
+    slot.flush_rate = flush_rate;
+    slot.skipped = view.heat()[i]->skipped();
     slot.read_rate = rates[i].reads;
     slot.write_rate = rates[i].writes;
     slot.scan_rate = rates[i].scans;
@@ -183,6 +217,26 @@ void Background::LearnOverlap(uint64_t slot_id, const std::vector<Run>& runs,
   std::optional<double>& known = guards_[slot_id].overlap;
   known = known.has_value() ? (*known + overlap) / 2 : overlap;
   overlap_ = (overlap_ + overlap) / 2;
+}
+
+void Background::LearnOverlap(const Version& version, uint64_t table_number,
+                              const std::vector<std::string>& keys) {
+  std::vector<OverlapSample> samples(version.slots().size());
+  for (const std::string& key : keys) {
+    const size_t i = version.SlotIndex(key);
+    AskFilters(version, *version.slots()[i], table_number, key, &samples[i]);
+  }
+  absl::MutexLock lock(&mutex_);
+  for (size_t i = 0; i < samples.size(); ++i) {
+    const OverlapSample& sample = samples[i];
+    if (sample.keys == 0) continue;
+    const double hits = std::max(0.0, sample.hits - sample.false_hits) /
+                        (sample.keys - sample.false_hits);
+    std::optional<double>& known = guards_[version.slots()[i]->id].overlap;
+    const double before = known.value_or(overlap_);
+    known = before + sample.keys / (sample.keys + kKnownKeys) *
+                         (std::min(hits, 1.0) - before);
+  }
 }
 
 FilterBudget Background::Filters(const ReadView& view) {

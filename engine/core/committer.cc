@@ -10,6 +10,20 @@
 namespace nori {
 namespace {
 
+// Stepping over one deleted key takes a scan about as long as it takes to flush
+// this many bytes of a memtable; and a flush takes as long as for so many bytes
+// however few there are.
+constexpr uint64_t kBytesPerSkip = 3;
+constexpr uint64_t kFlushBytes = uint64_t{1} << 20;
+
+// Only in tables do deleted keys ever go away. Once scans have spent as much on
+// those of a memtable as a flush would have cost, the flush is due: whatever
+// comes, twice the least cost is not exceeded, as with skis that are rented
+// until they could have been bought.
+bool FlushPaysForScans(uint64_t skipped, uint64_t bytes) {
+  return skipped * kBytesPerSkip > bytes + kFlushBytes;
+}
+
 // Bytes of memtable for one byte of its index: with entries of 160 bytes, which
 // keys and values of 100 bytes take, it is half full.
 constexpr uint64_t kIndexShare = 10;
@@ -48,6 +62,7 @@ MemLayer Committer::NewMemtableLayer(uint64_t first_segment) const {
   }
   layer.info = std::make_shared<LayerInfo>();
   layer.info->first_segment = first_segment;
+  layer.info->begins_after = last_sequence();
   return layer;
 }
 
@@ -154,10 +169,14 @@ absl::Status Committer::Rotate() {
 
 absl::Status Committer::RotateIfFull(uint64_t incoming, bool may_wait) {
   const ReadViewRef view = state_->view();
-  const Memtable& active = *view->layers().front().memtable;
-  if (active.empty() ||
-      active.MemoryUsage() + incoming <= options_.memtable_bytes) {
-    return absl::OkStatus();
+  const MemLayer& layer = view->layers().front();
+  const Memtable& active = *layer.memtable;
+  const uint64_t bytes = active.MemoryUsage();
+  if (active.empty()) return absl::OkStatus();
+  if (bytes + incoming <= options_.memtable_bytes) {
+    const bool due = FlushPaysForScans(layer.info->skipped, bytes) &&
+                     controller_->ImmutableMemtables() == 0;
+    return due ? Rotate() : absl::OkStatus();
   }
   if (controller_->ImmutableMemtables() >= options_.max_immutable_memtables) {
     // Without leave to wait the active memtable grows beyond its size instead:
@@ -234,6 +253,7 @@ absl::Status Committer::Publish(const PrepareRecord& record,
   LayerInfo* info = view->layers().front().info.get();
   if (!tables.empty()) {
     std::vector<MemLayer> layers{NewMemtableLayer(info->first_segment)};
+    layers.front().info->begins_after = last;
     for (auto it = tables.rbegin(); it != tables.rend(); ++it) {
       MemLayer layer;
       layer.spilled = std::move(*it);

@@ -89,7 +89,7 @@ std::unique_ptr<Iterator> EngineImpl::NewIterator(
   table_options.readahead_bytes = options.readahead_bytes;
   return NewVisibleIterator(
       view->NewEntryIterator(options.bounds, table_options),
-      view->TombstoneLayers(), snapshot, options.bounds, view);
+      view->TombstoneLayers(), snapshot, options.bounds, view, view.get());
 }
 
 SnapshotRef EngineImpl::GetSnapshot() {

@@ -168,4 +168,17 @@ std::vector<TombstoneLayer> ReadView::TombstoneLayers() const {
   return result;
 }
 
+void ReadView::OnSkipped(std::string_view key, SequenceNumber sequence,
+                         uint64_t keys) const {
+  if (layers_.empty()) return;
+  LayerInfo& active = *layers_.front().info;
+  if (sequence > active.begins_after) {
+    active.skipped.fetch_add(keys, std::memory_order_relaxed);
+  } else if (layers_.size() == 1 ||
+             sequence <= layers_.back().info->begins_after) {
+    heat_[version_->SlotIndex(key)]->AddSkipped(keys);
+  }
+  // What lies between is about to be flushed anyway.
+}
+
 }  // namespace nori

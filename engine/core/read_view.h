@@ -29,6 +29,9 @@ struct LayerInfo {
   // highest_mixed only with its last part.
   std::atomic<bool> mixed{false};
   std::atomic<SequenceNumber> largest_sequence{0};
+  SequenceNumber begins_after = 0;  // all in it is newer, all below is not
+  // Deleted keys in a memtable that scans have stepped over.
+  std::atomic<uint64_t> skipped{0};
 };
 
 // One layer above L0: a memtable, or one table of a spilled transaction.
@@ -39,7 +42,7 @@ struct MemLayer {
 };
 
 // Immutable list of layers; the active memtable inside grows. Thread-safe.
-class ReadView {
+class ReadView final : public SkipObserver {
  public:
   ReadView(std::vector<MemLayer> layers, VersionRef version,
            std::vector<std::shared_ptr<SlotHeat>> heat);
@@ -59,6 +62,10 @@ class ReadView {
   std::unique_ptr<EntryIterator> NewEntryIterator(
       const KeyRange& bounds, const TableIterOptions& options) const;
   std::vector<TombstoneLayer> TombstoneLayers() const;
+
+  // Charges the active memtable or the slot that holds the deleted keys.
+  void OnSkipped(std::string_view key, SequenceNumber sequence,
+                 uint64_t keys) const override;
 
  private:
   // Looks into one table. Returns true if the search ends here.

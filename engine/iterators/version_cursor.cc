@@ -18,6 +18,9 @@ inline constexpr int kMaxSteps = 8;
 inline constexpr int kFirstHint = 4;
 inline constexpr int kHintInterval = 32;
 
+// So many skipped keys are told of at once.
+inline constexpr uint64_t kSkipsTold = 64;
+
 // A buffer that one huge value blew up is not kept for small ones.
 inline constexpr size_t kKeptCapacity = size_t{1} << 20;
 
@@ -40,7 +43,8 @@ SequenceIntervals Normalize(SequenceIntervals intervals) {
 VersionCursor::VersionCursor(std::unique_ptr<EntryIterator> entries,
                              std::vector<TombstoneLayer> layers,
                              SequenceNumber snapshot, SequenceIntervals hidden,
-                             KeyRange bounds, Deleted deleted)
+                             KeyRange bounds, Deleted deleted,
+                             const SkipObserver* skips)
     : entries_(std::move(entries)),
       window_(std::move(layers), snapshot, bounds),
       snapshot_(snapshot),
@@ -49,7 +53,8 @@ VersionCursor::VersionCursor(std::unique_ptr<EntryIterator> entries,
       begin_(bounds_.begin),
       end_(bounds_.end),
       has_end_(!bounds_.end.empty()),
-      show_deleted_(deleted == Deleted::kShow) {}
+      show_deleted_(deleted == Deleted::kShow),
+      skips_(skips) {}
 
 bool VersionCursor::IsHidden(SequenceNumber sequence) const {
   const auto it = std::partition_point(
@@ -136,6 +141,13 @@ bool VersionCursor::ShouldHint() {
   return ++covered_ % kHintInterval == kFirstHint;
 }
 
+// The key that was decided last, in saved_key_, is deleted and passed over.
+void VersionCursor::CountSkipped() {
+  if (++skipped_ % kSkipsTold == 0 && skips_ != nullptr) {
+    skips_->OnSkipped(saved_key_, saved_sequence_, kSkipsTold);
+  }
+}
+
 // Moves past one entry that the reader does not see, or past many newer
 // versions of its key. False: the entry is outside the bounds.
 bool VersionCursor::PassInvisible(std::string_view key) {
@@ -186,6 +198,7 @@ void VersionCursor::FindForward(bool same_key_decided) {
       return;
     }
     saved_key_.assign(key);
+    CountSkipped();
     same_key_decided = true;
     steps = 0;
     if (cover > sequence && window_.has_end() && ShouldHint() &&
@@ -281,6 +294,7 @@ void VersionCursor::FindBackward() {
       covered_ = 0;
       return;
     }
+    CountSkipped();
     if (cover > saved_sequence_ && entries_->Valid() && ShouldHint()) {
       entries_->SkipHiddenBackward(window_.begin(), cover);
     }

@@ -13,6 +13,7 @@
 #include "engine/format/entry_iterator.h"
 #include "engine/iterators/bound.h"
 #include "engine/iterators/tombstone_window.h"
+#include "engine/iterators/visible_iterator.h"
 #include "engine/slots/version.h"
 
 namespace nori {
@@ -34,9 +35,11 @@ class VersionCursor {
 
   // The reader sees numbers <= snapshot that lie in no interval of `hidden`
   // (which concerns entries only, not `layers`), and only keys in `bounds`.
+  // `skips`, which may be null, must outlive the cursor.
   VersionCursor(std::unique_ptr<EntryIterator> entries,
                 std::vector<TombstoneLayer> layers, SequenceNumber snapshot,
-                SequenceIntervals hidden, KeyRange bounds, Deleted deleted);
+                SequenceIntervals hidden, KeyRange bounds, Deleted deleted,
+                const SkipObserver* skips = nullptr);
   // Views into itself.
   VersionCursor(const VersionCursor&) = delete;
   VersionCursor& operator=(const VersionCursor&) = delete;
@@ -76,6 +79,7 @@ class VersionCursor {
   bool GatherBySeeking(SequenceNumber cover, bool* live);
   void TakeVersion(uint64_t trailer, SequenceNumber cover, bool* live);
   bool ShouldHint();
+  void CountSkipped();
 
   const std::unique_ptr<EntryIterator> entries_;
   TombstoneWindow window_;
@@ -85,6 +89,7 @@ class VersionCursor {
   const Bound begin_, end_;
   const bool has_end_;
   const bool show_deleted_;
+  const SkipObserver* const skips_;
 
   absl::Status status_;
   bool valid_ = false;
@@ -102,6 +107,7 @@ class VersionCursor {
   std::string passing_key_;  // key of the invisible versions being passed
   int passed_ = 0;           // how many of them
   int covered_ = 0;          // keys in a row that a range tombstone hid
+  uint64_t skipped_ = 0;     // deleted keys since the cursor was made
 };
 
 }  // namespace nori

@@ -11,11 +11,12 @@ class VisibleIterator final : public Iterator {
  public:
   VisibleIterator(std::unique_ptr<EntryIterator> entries,
                   std::vector<TombstoneLayer> layers, SequenceNumber snapshot,
-                  KeyRange bounds, std::shared_ptr<const void> keep_alive)
+                  KeyRange bounds, std::shared_ptr<const void> keep_alive,
+                  const SkipObserver* skips)
       : keep_alive_(std::move(keep_alive)),
         cursor_(std::move(entries), std::move(layers), snapshot,
                 SequenceIntervals(), std::move(bounds),
-                VersionCursor::Deleted::kSkip) {}
+                VersionCursor::Deleted::kSkip, skips) {}
 
   bool Valid() const override { return cursor_.Valid(); }
   absl::Status status() const override { return cursor_.status(); }
@@ -39,10 +40,10 @@ class VisibleIterator final : public Iterator {
 std::unique_ptr<Iterator> NewVisibleIterator(
     std::unique_ptr<EntryIterator> entries, std::vector<TombstoneLayer> layers,
     SequenceNumber snapshot, KeyRange bounds,
-    std::shared_ptr<const void> keep_alive) {
+    std::shared_ptr<const void> keep_alive, const SkipObserver* skips) {
   return std::make_unique<VisibleIterator>(
       std::move(entries), std::move(layers), snapshot, std::move(bounds),
-      std::move(keep_alive));
+      std::move(keep_alive), skips);
 }
 
 }  // namespace nori

@@ -20,15 +20,28 @@ struct TombstoneLayer {
   KeyRange range;  // only keys inside count (a slice's range)
 };
 
+// Hears of deleted keys that scans step over: the time they cost is what their
+// removal is worth. Thread-safe.
+class SkipObserver {
+ public:
+  virtual ~SkipObserver() = default;
+  // Another `keys` of them, the last being `key` with `sequence`. Called once
+  // in many.
+  virtual void OnSkipped(std::string_view key, SequenceNumber sequence,
+                         uint64_t keys) const = 0;
+};
+
 // Hides from `entries` (all layers merged) what is newer than `snapshot`,
 // deleted, shadowed, or covered by a range tombstone of `layers` that the
 // snapshot sees; keys outside `bounds` are never returned. Long stretches under
 // a range tombstone are skipped by seeking. `keep_alive` is held until
-// destruction (the memtables and version that the entries live in).
+// destruction (the memtables and version that the entries live in). `skips`,
+// which may be null, must outlive the iterator.
 std::unique_ptr<Iterator> NewVisibleIterator(
     std::unique_ptr<EntryIterator> entries, std::vector<TombstoneLayer> layers,
     SequenceNumber snapshot, KeyRange bounds,
-    std::shared_ptr<const void> keep_alive);
+    std::shared_ptr<const void> keep_alive,
+    const SkipObserver* skips = nullptr);
 
 // A transaction's own changes over the committed state: where `own` has an
 // entry visible at `own_snapshot` for a key it decides (a delete hides), and a

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <cassert>
+#include <cmath>
 #include <limits>
 #include <map>
 #include <numeric>
@@ -23,6 +24,9 @@ constexpr size_t kMinHeatKeys = 32;
 // The slot is looked at in so many parts of equal size.
 constexpr uint64_t kMinHeatCells = 4;
 constexpr uint64_t kMaxHeatCells = 64;
+// Reads and writes lie apart where their distributions differ by so much. Of 32
+// keys each, drawn alike, one pair in ten thousand does.
+constexpr double kMixDistance = 0.55;
 
 // Of max_slots so many parts are left to cuts by heat and to pieces of uneven
 // size.
@@ -176,6 +180,31 @@ std::vector<std::string> CutKeys(const Slot& slot, uint64_t pieces) {
   return keys;
 }
 
+// Keys that cut the slot into parts of equal size for looking at its heat, none
+// smaller than min_bytes; empty if that makes too few.
+std::vector<std::string> HeatCuts(const Slot& slot, uint64_t min_bytes) {
+  const uint64_t cells =
+      std::min(kMaxHeatCells, slot.bytes() / std::max<uint64_t>(min_bytes, 1));
+  if (cells < kMinHeatCells) return {};
+  std::vector<std::string> cuts = CutKeys(slot, cells);
+  // Big entries may leave fewer places to cut than asked for.
+  if (cuts.size() + 1 < kMinHeatCells) cuts.clear();
+  return cuts;
+}
+
+// How many of `keys` lie in each part that `cuts` make of the slot.
+std::vector<size_t> HitsByCell(const Slot& slot,
+                               const std::vector<std::string>& cuts,
+                               const std::vector<std::string>& keys) {
+  std::vector<size_t> hits(cuts.size() + 1);
+  for (const std::string& key : keys) {
+    if (!slot.range.Contains(key)) continue;
+    ++hits[static_cast<size_t>(std::upper_bound(cuts.begin(), cuts.end(), key) -
+                               cuts.begin())];
+  }
+  return hits;
+}
+
 }  // namespace
 
 uint64_t SlotTargetBytes(uint64_t slot_bytes, uint64_t total_bytes,
@@ -193,26 +222,16 @@ std::vector<std::string> ChooseSplitKeys(const Slot& slot,
       slot, std::min<uint64_t>(max_pieces, (total - 1) / target_bytes + 1));
 }
 
-std::vector<std::string> ChooseHeatSplit(const Slot& slot,
-                                         std::vector<std::string> accesses,
-                                         uint64_t min_bytes) {
-  std::erase_if(accesses, [&](const std::string& key) {
-    return !slot.range.Contains(key);
-  });
-  const uint64_t total = slot.bytes();
-  const uint64_t cells =
-      std::min(kMaxHeatCells, total / std::max<uint64_t>(min_bytes, 1));
-  if (cells < kMinHeatCells || accesses.size() < kMinHeatKeys) return {};
-  const std::vector<std::string> cuts = CutKeys(slot, cells);
-  // Big entries may leave fewer places to cut than asked for.
+std::vector<std::string> ChooseHeatSplit(
+    const Slot& slot, const std::vector<std::string>& accesses,
+    uint64_t min_bytes) {
+  const std::vector<std::string> cuts = HeatCuts(slot, min_bytes);
+  if (cuts.empty()) return {};
   const size_t count = cuts.size() + 1;
-  if (count < kMinHeatCells) return {};
-  std::vector<size_t> hits(count);
-  for (const std::string& key : accesses) {
-    ++hits[static_cast<size_t>(std::upper_bound(cuts.begin(), cuts.end(), key) -
-                               cuts.begin())];
-  }
-  const double wanted = kHotAccesses * static_cast<double>(accesses.size());
+  const std::vector<size_t> hits = HitsByCell(slot, cuts, accesses);
+  const size_t all = std::accumulate(hits.begin(), hits.end(), size_t{0});
+  if (all < kMinHeatKeys) return {};
+  const double wanted = kHotAccesses * static_cast<double>(all);
   const auto most = static_cast<size_t>(kHotBytes * static_cast<double>(count));
   // The smallest number of neighbouring cells that hold enough; of these the
   // fullest.
@@ -235,6 +254,37 @@ std::vector<std::string> ChooseHeatSplit(const Slot& slot,
     return keys;
   }
   return {};
+}
+
+std::vector<std::string> ChooseMixSplit(const Slot& slot,
+                                        const std::vector<std::string>& reads,
+                                        const std::vector<std::string>& writes,
+                                        uint64_t min_bytes) {
+  const std::vector<std::string> cuts = HeatCuts(slot, min_bytes);
+  if (cuts.empty()) return {};
+  const std::vector<size_t> read_hits = HitsByCell(slot, cuts, reads);
+  const std::vector<size_t> write_hits = HitsByCell(slot, cuts, writes);
+  const auto sum = [](const std::vector<size_t>& hits) {
+    return std::accumulate(hits.begin(), hits.end(), size_t{0});
+  };
+  if (std::min(sum(read_hits), sum(write_hits)) < kMinHeatKeys) return {};
+  double reads_below = 0;
+  double writes_below = 0;
+  double widest = 0;
+  size_t best = 0;
+  for (size_t i = 0; i < cuts.size(); ++i) {
+    reads_below +=
+        static_cast<double>(read_hits[i]) / static_cast<double>(sum(read_hits));
+    writes_below += static_cast<double>(write_hits[i]) /
+                    static_cast<double>(sum(write_hits));
+    const double distance = std::abs(reads_below - writes_below);
+    if (distance > widest) {
+      widest = distance;
+      best = i;
+    }
+  }
+  if (widest < kMixDistance) return {};
+  return {cuts[best]};
 }
 
 absl::StatusOr<SlotReplacement> SplitSlot(const Slot& slot,

@@ -56,9 +56,20 @@ std::vector<std::string> ChooseSplitKeys(const Slot& slot,
 // bytes. Empty if heat is not that uneven, the slot is smaller than four times
 // min_bytes, or there are fewer than 32 accesses. Hot keys that lie scattered
 // cut nothing: no guard could part them.
-std::vector<std::string> ChooseHeatSplit(const Slot& slot,
-                                         std::vector<std::string> accesses,
-                                         uint64_t min_bytes);
+std::vector<std::string> ChooseHeatSplit(
+    const Slot& slot, const std::vector<std::string>& accesses,
+    uint64_t min_bytes);
+
+// The key that best parts what is read from what is written, in steps of at
+// least min_bytes, so that each side can have its own number of runs: where the
+// shares of `reads` and of `writes` (keys of late accesses, in any order) below
+// it differ most (the statistic of Kolmogorov and Smirnov). Empty if they
+// differ by little, the slot is smaller than four times min_bytes, or there are
+// fewer than 32 keys of either.
+std::vector<std::string> ChooseMixSplit(const Slot& slot,
+                                        const std::vector<std::string>& reads,
+                                        const std::vector<std::string>& writes,
+                                        uint64_t min_bytes);
 
 // Cuts the slot at `keys` (ascending, strictly inside, else kInvalidArgument).
 // Slices are cut too; a side of a slice that lies outside its table is dropped.

@@ -9,6 +9,12 @@ namespace {
 // Fewer sampled keys than this say nothing about shares.
 constexpr size_t kEnoughKeys = 16;
 
+// How many half-lives before the first Roll count as idle.
+constexpr double kIdleBefore = 0.125;
+
+// Flushes over which arrivals are averaged.
+constexpr int kFlushes = 8;
+
 // The part of the accesses behind `keys` that lies in `range`; the keys outside
 // are removed.
 double ShareInside(const KeyRange& range, double fallback,
@@ -63,8 +69,18 @@ void SlotHeat::Inherit(const SlotHeat& old, const KeyRange& range,
   rates_.reads += read_share * old.rates_.reads;
   rates_.scans += read_share * old.rates_.scans;
   rates_.writes += write_share * old.rates_.writes;
+  known_ = std::max(known_, old.known_);
+  arriving_bytes_ = arriving_bytes_ + write_share * old.arriving_bytes_;
+  arrivals_ = std::max(arrivals_.load(), old.arrivals_.load());
   read_keys_.Adopt(reads);
   write_keys_.Adopt(writes);
+}
+
+void SlotHeat::AddArrival(uint64_t table_bytes) {
+  const int count = std::min(arrivals_ + 1, kFlushes);
+  arrivals_ = count;
+  const double mean = arriving_bytes_;
+  arriving_bytes_ = mean + (static_cast<double>(table_bytes) - mean) / count;
 }
 
 void SlotHeat::Roll(uint64_t now_micros, double half_life_seconds) {
@@ -82,9 +98,12 @@ void SlotHeat::Roll(uint64_t now_micros, double half_life_seconds) {
   last_roll_micros_ = now_micros;
   read_keys_.Roll();
   write_keys_.Roll();
-  const double weight = half_life_seconds > 0
-                            ? -std::expm1(-M_LN2 * seconds / half_life_seconds)
-                            : 1;
+  const double share = half_life_seconds > 0
+                           ? -std::expm1(-M_LN2 * seconds / half_life_seconds)
+                           : 1;
+  if (known_ == 0) known_ = -std::expm1(-M_LN2 * kIdleBefore);
+  known_ += share * (1 - known_);
+  const double weight = share / known_;
   const auto fold = [&](uint64_t total, uint64_t* rolled, double* rate) {
     const double current = static_cast<double>(total - *rolled) / seconds;
     *rolled = total;

@@ -51,7 +51,9 @@ class KeySample {
 // Access and byte counters of one slot. Any thread adds; one thread at a time
 // rolls. Rates are exponentially weighted averages over time, so that heat does
 // not depend on how often anyone calls: with half-life H, an interval of dt
-// seconds that saw n accesses moves the rate by (1 - 2^(-dt/H)) towards n / dt.
+// seconds that saw n accesses has the weight (1 - 2^(-dt/H)) against all before
+// it. What came before the first call counts as H/8 without accesses, not as
+// silence for ever: a rate is known after seconds, not after half-lives.
 class SlotHeat {
  public:
   void AddRead(uint64_t n = 1) {
@@ -70,10 +72,19 @@ class SlotHeat {
     user_bytes_.fetch_add(user_bytes, std::memory_order_relaxed);
     flushed_bytes_.fetch_add(table_bytes, std::memory_order_relaxed);
   }
+  // A flush was done, which brought this slot so many bytes of its table, maybe
+  // none. For one thread at a time.
+  void AddArrival(uint64_t table_bytes);
   // A merge in the slot wrote tables of so many bytes.
   void AddMerge(uint64_t table_bytes) {
     merged_bytes_.fetch_add(table_bytes, std::memory_order_relaxed);
   }
+  // Scans stepped over so many deleted keys here.
+  void AddSkipped(uint64_t keys) {
+    skipped_.fetch_add(keys, std::memory_order_relaxed);
+  }
+  // A merge has removed what deleted keys it could: they count anew.
+  void ResetSkipped() { skipped_.store(0, std::memory_order_relaxed); }
   // Adds `share` (0..1) of another slot's totals, not its rates: what a slot
   // that comes out of a split or a join takes over, so that sums over slots
   // stay. Before others know of this object.
@@ -97,8 +108,8 @@ class SlotHeat {
   Rates rates() const { return rates_; }
   void set_rates(const Rates& r) { rates_ = r; }
 
-  // Adds to this slot's rates and samples what `old` saw inside `range`: for a
-  // slot that was cut from another, or made of several. The part of the rates
+  // Adds to this slot's rates, samples and arrivals what `old` saw inside
+  // `range`: for a slot that was cut from another, or made of several. The part
   // is that of the sampled keys that lie inside, or `share` (0..1) where there
   // are too few to tell. For the thread that rolls both.
   void Inherit(const SlotHeat& old, const KeyRange& range, double share);
@@ -116,13 +127,23 @@ class SlotHeat {
   uint64_t merged_bytes() const {
     return merged_bytes_.load(std::memory_order_relaxed);
   }
+  // Bytes that a flush brings here, as the mean over the last few flushes, so
+  // that it is as good where flushes are rare. Any thread.
+  double arriving_bytes() const {
+    return arriving_bytes_.load(std::memory_order_relaxed);
+  }
+  // Since ResetSkipped.
+  uint64_t skipped() const { return skipped_.load(std::memory_order_relaxed); }
 
  private:
-  std::atomic<uint64_t> reads_{0}, writes_{0}, scans_{0};
+  std::atomic<uint64_t> reads_{0}, writes_{0}, scans_{0}, skipped_{0};
   std::atomic<uint64_t> user_bytes_{0}, flushed_bytes_{0}, merged_bytes_{0};
+  std::atomic<double> arriving_bytes_{0};
+  std::atomic<int> arrivals_{0};  // that the mean is of, up to where it forgets
   uint64_t rolled_reads_ = 0, rolled_writes_ = 0, rolled_scans_ = 0;
   uint64_t last_roll_micros_ = 0;
   bool rolling_ = false;  // Roll was called before
+  double known_ = 0;      // weight of what the rates are of, up to 1
   Rates rates_;
   KeySample read_keys_, write_keys_;
 };

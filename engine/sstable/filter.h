@@ -32,6 +32,7 @@ class FilterView {
   // False if `content` is not a filter; then the view stays as it was.
   bool Parse(std::string_view content);
 
+  bool empty() const { return lines_ == nullptr; }  // knows nothing
   // False only if no key with this hash was added.
   bool MayContain(uint64_t hash) const;
 

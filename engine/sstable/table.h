@@ -117,7 +117,9 @@ class TableReader {
                            SequenceNumber snapshot, PointLookup* result,
                            ReadCounters* counters = nullptr) const = 0;
 
+  // The filter's answer alone; true for every key if there is no filter.
   virtual bool MayContain(uint64_t hash) const = 0;
+  virtual bool HasFilter() const = 0;
 
   // The reader must outlive the iterator.
   virtual std::unique_ptr<EntryIterator> NewIterator(

@@ -54,6 +54,7 @@ class TableReaderImpl final : public TableReader {
   absl::Status Get(std::string_view user_key, uint64_t hash,
                    SequenceNumber snapshot, PointLookup* result,
                    ReadCounters* counters) const override;
+  bool HasFilter() const override { return !filter_.empty(); }
   bool MayContain(uint64_t hash) const override {
     return filter_.MayContain(hash);
   }

@@ -62,5 +62,25 @@ TEST(CostMeter, ForgetsByTimeHoweverOftenItIsAsked) {
   EXPECT_NEAR(fine.costs().block_misses, 0.5, 0.01);
 }
 
+TEST(FlushMeterTest, KnowsTheRateAndSilence) {
+  FlushMeter meter;
+  EXPECT_EQ(meter.PerSecond(kSecond), 0);
+  meter.Flushed(kSecond);
+  EXPECT_EQ(meter.PerSecond(kSecond), 0);  // one says nothing of the rate
+  for (uint64_t i = 2; i <= 10; ++i) meter.Flushed(i * kSecond);
+  EXPECT_DOUBLE_EQ(meter.PerSecond(10 * kSecond), 1);
+  EXPECT_DOUBLE_EQ(meter.PerSecond(13 * kSecond), 1);
+  EXPECT_EQ(meter.PerSecond(15 * kSecond), 0);
+  // Rare flushes are no silence.
+  FlushMeter rare;
+  for (uint64_t i = 1; i <= 5; ++i) rare.Flushed(300 * i * kSecond);
+  EXPECT_NEAR(rare.PerSecond(2000 * kSecond), 1.0 / 300, 1e-9);
+  // Nor are two seconds, however fast it was before.
+  FlushMeter fast;
+  for (uint64_t i = 1; i <= 5; ++i) fast.Flushed(i * kSecond / 100);
+  EXPECT_NEAR(fast.PerSecond(kSecond), 100, 1e-6);
+  EXPECT_EQ(fast.PerSecond(3 * kSecond), 0);
+}
+
 }  // namespace
 }  // namespace nori

@@ -127,6 +127,19 @@ TEST(Picker, AllAdoptionsThatAreDueComeAtOnce) {
   EXPECT_EQ(ids, (std::vector<uint64_t>{1, 2}));
 }
 
+TEST(Picker, ScansThatLoseTimeOnDeletedKeysHaveThemRemoved) {
+  SlotView slot = Slot(1, 4, {}, {1, 10});
+  slot.costs.merge_micros_per_byte = 0.02;  // 11 MiB: a quarter of a second
+  slot.skipped = 1000000;                   // 30 ms
+  const auto scheduler = Make("greedy");
+  EXPECT_FALSE(scheduler->Pick({slot}, PressureZone::kGreen).has_value());
+  slot.skipped = 10000000;
+  const auto choice = scheduler->Pick({slot}, PressureZone::kGreen);
+  ASSERT_TRUE(choice.has_value());
+  EXPECT_EQ(choice->runs_to_merge, 2);
+  EXPECT_STREQ(choice->reason, "tombstones");
+}
+
 TEST(Picker, TombstonesAreMergedToTheBottomOnce) {
   SlotView slot = Slot(1, 4, {}, {1, 50});
   slot.deletions = 30000;
@@ -399,7 +412,7 @@ TEST(Space, PressureComesBeforeSpaceUnlessItIsFarBeyond) {
   SlotView over = Fat(1, 2, {1}, {1, 100});
   over.overlap = 0;
   over.read_rate = 1e6;
-  SlotView fat = Fat(2, 4, {}, {30, 40});
+  SlotView fat = Fat(2, 4, {}, {40, 40});
   EXPECT_STREQ(PickOne({over, fat})->reason, "space");
   EXPECT_EQ(PickOne({over, fat}, PressureZone::kOrange)->slot_id, 1u);
   SlotView worse = Fat(3, 4, {}, {400, 400, 400});

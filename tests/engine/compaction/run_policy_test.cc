@@ -132,7 +132,8 @@ SlotView Costed(double reads, double scans, double writes, int current,
   const uint64_t bytes = uint64_t{64} << 20;
   slot.run_bytes.assign(runs, bytes / runs);
   slot.entries = bytes / 128;
-  slot.arriving_bytes = bytes / 256;
+  slot.arriving_bytes = static_cast<double>(bytes) / 256;
+  slot.flush_rate = 128 * writes / slot.arriving_bytes;
   return slot;
 }
 

@@ -224,8 +224,8 @@ TEST_F(EngineSlots, SpaceStaysNearTheLiveBytesUnderOverwrites) {
     Fill(0, keys);
     NORI_ASSERT_OK(engine_->CompactRange({}));
     const uint64_t live = engine_->GetStats().table_bytes;
-    // Until a slot was merged as a whole, nobody knows that its keys come back.
-    constexpr int kRoundsToLearn = 60;
+    // It takes a few flushes to know that keys come back.
+    constexpr int kRoundsToLearn = 10;
     uint64_t highest = 0, transient = 0;
     for (int round = 0; round < 150; ++round) {
       for (int i = 0; i < 200; ++i) {
@@ -273,6 +273,49 @@ TEST_F(EngineSlots, NewKeysAreNotTakenForWaste) {
     runs += event.detail == "runs";
   }
   EXPECT_LE(space, runs / 4 + 5);
+}
+
+TEST_F(EngineSlots, DeletedKeysThatScansMeetAreRemoved) {
+  options_.memtable_bytes = 16 << 20;
+  Open();
+  const auto scan = [this] {
+    const auto it = engine_->NewIterator({});
+    it->SeekToFirst();
+    return it->Valid() ? std::string(it->key()) : "";
+  };
+  const auto deletions = [this] {
+    uint64_t sum = 0;
+    for (const TableInfo& table : engine_->GetTables()) {
+      sum += table.meta.deletions;
+    }
+    return sum;
+  };
+  Fill(0, 20000);
+  for (uint64_t n = 0; n < 5000; ++n) {
+    WriteBatch batch;
+    batch.Delete(Key(n));
+    NORI_ASSERT_OK(engine_->Write({}, batch));
+  }
+  NORI_ASSERT_OK(engine_->WaitForBackground());
+  // The memtable is far from full, and nobody minds what is in it.
+  EXPECT_GT(engine_->GetStats().memtable_bytes, 100000u);
+  EXPECT_EQ(deletions(), 0u);
+  for (int i = 0; i < 500; ++i) EXPECT_EQ(scan(), Key(5000));
+  WriteBatch batch;
+  batch.Put(Key(30000), "x");
+  NORI_ASSERT_OK(engine_->Write({}, batch));
+  NORI_ASSERT_OK(engine_->WaitForBackground());
+  EXPECT_GT(Count(EventKind::kFlushEnd, ""), 1u);
+  EXPECT_GT(deletions(), 0u);
+  // In tables they go once scans have lost more than a merge costs.
+  for (int i = 0; i < 5000 && deletions() > 0; ++i) {
+    EXPECT_EQ(scan(), Key(5000));
+    if (i % 50 != 49) continue;
+    clock_.Advance(absl::Milliseconds(500));
+    NORI_ASSERT_OK(engine_->RunBackgroundWork(100).status());
+  }
+  EXPECT_EQ(deletions(), 0u);
+  EXPECT_EQ(scan(), Key(5000));
 }
 
 TEST_F(EngineSlots, ColdSlotsAreCompressedHarderThanHotOnes) {

@@ -32,6 +32,7 @@ class FakeTable final : public TableReader {
     return absl::UnimplementedError("Get");
   }
   bool MayContain(uint64_t) const override { return true; }
+  bool HasFilter() const override { return false; }
   std::unique_ptr<EntryIterator> NewIterator(
       const TableIterOptions&) const override {
     ++opened_;

@@ -181,6 +181,41 @@ TEST(VisibleIteratorTest, NewerLayerDecidesAnEqualSequence) {
   CompareWalks(it.get(), {{"a", "new"}, {"c", "c"}, {"d", ""}});
 }
 
+TEST(VisibleIteratorTest, TellsOfDeletedKeysThatItPasses) {
+  struct Observer : SkipObserver {
+    void OnSkipped(std::string_view key, SequenceNumber sequence,
+                   uint64_t passed) const override {
+      keys += passed;
+      last_key = key;
+      last_sequence = sequence;
+    }
+    mutable uint64_t keys = 0;
+    mutable std::string last_key;
+    mutable SequenceNumber last_sequence = 0;
+  };
+  std::vector<Entry> entries;
+  for (int i = 1000; i < 2000; ++i) {
+    entries.push_back(Delete(absl::StrCat("key", i), i));
+    entries.push_back(Put(absl::StrCat("key", i), 1, "v"));
+  }
+  entries.push_back(Put("other", 1, "v"));
+  Observer observer;
+  const auto it = NewVisibleIterator(std::make_unique<VectorIterator>(entries),
+                                     {}, 5000, KeyRange(), nullptr, &observer);
+  it->SeekToFirst();
+  ASSERT_TRUE(it->Valid());
+  EXPECT_EQ(it->key(), "other");
+  // It tells once in many, so the last few are missing.
+  EXPECT_LE(observer.keys, 1000u);
+  EXPECT_GE(observer.keys, 900u);
+  EXPECT_EQ(observer.last_key, absl::StrCat("key", observer.last_sequence));
+  EXPECT_GT(observer.last_sequence, 1900u);
+  const uint64_t forward = observer.keys;
+  it->Prev();
+  EXPECT_FALSE(it->Valid());
+  EXPECT_GE(observer.keys - forward, 900u);
+}
+
 TEST(VisibleIteratorTest, OneMovePerSingleVersionKey) {
   std::vector<Entry> entries;
   for (int i = 1000; i < 2000; ++i) {

@@ -54,6 +54,7 @@ class FakeReader final : public TableReader {
     return absl::OkStatus();
   }
   bool MayContain(uint64_t /*hash*/) const override { return true; }
+  bool HasFilter() const override { return false; }
   std::unique_ptr<EntryIterator> NewIterator(
       const TableIterOptions& /*options*/) const override {
     return nullptr;  // nothing below compaction walks a table

@@ -116,6 +116,36 @@ TEST(ChooseHeatSplitTest, LeavesEvenScatteredAndUnknownHeatAlone) {
               IsEmpty());
 }
 
+TEST(ChooseMixSplitTest, PartsWhatIsReadFromWhatIsWritten) {
+  const auto slot =
+      MakeSlot(1, {}, {RunOf({MakeFakeTable(1, Keys(0, 1600), 1)})});
+  const uint64_t step = slot->bytes() / 16;
+  auto keys =
+      ChooseMixSplit(*slot, Keys(0, 600, 10), Keys(620, 1600, 20), step);
+  ASSERT_EQ(keys.size(), 1u);
+  EXPECT_NEAR(std::stoi(keys[0].substr(1)), 600, 60) << keys[0];
+  // Whichever comes first, and with some of the other kind among them.
+  std::vector<std::string> reads = Keys(1000, 1600, 10);
+  for (const std::string& key : Keys(0, 1000, 100)) reads.push_back(key);
+  keys = ChooseMixSplit(*slot, reads, Keys(0, 1000, 20), step);
+  ASSERT_EQ(keys.size(), 1u);
+  EXPECT_NEAR(std::stoi(keys[0].substr(1)), 1000, 60) << keys[0];
+}
+
+TEST(ChooseMixSplitTest, LeavesMixedAndUnknownAccessesAlone) {
+  const auto slot =
+      MakeSlot(1, {}, {RunOf({MakeFakeTable(1, Keys(0, 1600), 1)})});
+  const uint64_t step = slot->bytes() / 16;
+  const std::vector<std::string> all = Keys(0, 1600, 25);
+  EXPECT_THAT(ChooseMixSplit(*slot, all, all, step), IsEmpty());
+  EXPECT_THAT(ChooseMixSplit(*slot, all, Keys(0, 1200, 20), step), IsEmpty());
+  EXPECT_THAT(ChooseMixSplit(*slot, all, Keys(0, 20), step), IsEmpty());
+  EXPECT_THAT(ChooseMixSplit(*slot, {}, {}, step), IsEmpty());
+  EXPECT_THAT(ChooseMixSplit(*slot, Keys(0, 600, 10), Keys(620, 1600, 20),
+                             slot->bytes() / 3),
+              IsEmpty());
+}
+
 TEST(SplitSlotTest, CutsSlicesAndDropsEmptySides) {
   const TableRef wide = MakeFakeTable(1, {"a", "z"}, 10);
   const TableRef left = MakeFakeTable(2, {"a", "c"}, 1);

@@ -12,20 +12,33 @@ namespace {
 
 constexpr uint64_t kSecond = 1000000;
 
-TEST(SlotHeatTest, RateReachesHalfAfterOneHalfLife) {
+// What a rate comes to after `half_lives` of steady accesses: all of it but for
+// the eighth of a half-life before that counts as idle.
+double Known(double half_lives) {
+  return (1 - std::exp2(-half_lives)) / (1 - std::exp2(-half_lives - 0.125));
+}
+
+TEST(SlotHeatTest, RateIsSoonKnownAndHalvesInAHalfLife) {
   SlotHeat heat;
   heat.Roll(5 * kSecond, 10);
   heat.AddRead(100);
   heat.AddWrite(50);
   heat.AddScan(20);
   heat.Roll(15 * kSecond, 10);
-  EXPECT_NEAR(heat.rates().reads, 5, 1e-9);
-  EXPECT_NEAR(heat.rates().writes, 2.5, 1e-9);
-  EXPECT_NEAR(heat.rates().scans, 1, 1e-9);
-  EXPECT_NEAR(heat.rates().Weighted(), 5 + 2 + 1.25, 1e-9);
-  heat.Roll(25 * kSecond, 10);  // idle
-  EXPECT_NEAR(heat.rates().reads, 2.5, 1e-9);
+  EXPECT_NEAR(heat.rates().reads, 10 * Known(1), 1e-9);
+  EXPECT_NEAR(heat.rates().writes, 5 * Known(1), 1e-9);
+  EXPECT_NEAR(heat.rates().scans, 2 * Known(1), 1e-9);
+  EXPECT_NEAR(heat.rates().Weighted(), (10 + 4 + 2.5) * Known(1), 1e-9);
+  EXPECT_GT(Known(0.25), 0.6);
   EXPECT_EQ(heat.reads(), 100u);
+  // Long known: a half-life of silence halves it.
+  for (uint64_t second = 25; second <= 315; second += 10) {
+    heat.AddRead(100);
+    heat.Roll(second * kSecond, 10);
+  }
+  EXPECT_NEAR(heat.rates().reads, 10, 0.01);
+  heat.Roll(325 * kSecond, 10);
+  EXPECT_NEAR(heat.rates().reads, 5, 0.01);
 }
 
 TEST(SlotHeatTest, DoesNotDependOnHowOftenItIsRolled) {
@@ -39,7 +52,7 @@ TEST(SlotHeatTest, DoesNotDependOnHowOftenItIsRolled) {
   }
   coarse.Roll(60 * kSecond, 30);
   EXPECT_NEAR(fine.rates().reads, coarse.rates().reads, 1e-9);
-  EXPECT_NEAR(fine.rates().reads, 7 * 0.75, 1e-9);
+  EXPECT_NEAR(fine.rates().reads, 7 * Known(2), 1e-9);
 }
 
 TEST(SlotHeatTest, TimeThatStandsStillOrGoesBackLosesNothing) {
@@ -50,7 +63,7 @@ TEST(SlotHeatTest, TimeThatStandsStillOrGoesBackLosesNothing) {
   heat.Roll(9 * kSecond, 10);
   EXPECT_EQ(heat.rates().reads, 0);
   heat.Roll(20 * kSecond, 10);
-  EXPECT_NEAR(heat.rates().reads, 0.5, 1e-9);
+  EXPECT_NEAR(heat.rates().reads, 1 * Known(1), 1e-9);
 }
 
 TEST(SlotHeatTest, WhatCameBeforeTheFirstRollIsNotARate) {
@@ -74,11 +87,13 @@ TEST(SlotHeatTest, PiecesOfASlotShareItsRatesByTheSampledKeys) {
   SlotHeat left, right;
   left.Inherit(parent, {"", "m"}, 0.5);
   right.Inherit(parent, {"m", ""}, 0.5);
-  EXPECT_NEAR(left.rates().reads, 0.25 * 3, 1e-9);
-  EXPECT_NEAR(right.rates().reads, 0.75 * 3, 1e-9);
-  EXPECT_NEAR(right.rates().scans, 0.75 * 3, 1e-9);
+  const double rate = parent.rates().reads;
+  EXPECT_NEAR(rate, 6 * Known(1), 1e-9);
+  EXPECT_NEAR(left.rates().reads, 0.25 * rate, 1e-9);
+  EXPECT_NEAR(right.rates().reads, 0.75 * rate, 1e-9);
+  EXPECT_NEAR(right.rates().scans, 0.75 * rate, 1e-9);
   // No keys of writes are known: by the share given.
-  EXPECT_NEAR(left.rates().writes, 1.5, 1e-9);
+  EXPECT_NEAR(left.rates().writes, 0.5 * rate, 1e-9);
   EXPECT_EQ(left.read_keys().Keys().size(), 15u);
   // Joined again nothing is lost.
   SlotHeat joined;
@@ -86,6 +101,26 @@ TEST(SlotHeatTest, PiecesOfASlotShareItsRatesByTheSampledKeys) {
   joined.Inherit(right, {}, 1);
   EXPECT_NEAR(joined.rates().Weighted(), parent.rates().Weighted(), 1e-9);
   EXPECT_EQ(joined.read_keys().Keys().size(), 60u);
+}
+
+TEST(SlotHeatTest, ArrivalsAreAMeanOverTheLastFlushes) {
+  SlotHeat heat;
+  EXPECT_EQ(heat.arriving_bytes(), 0);
+  heat.AddArrival(100);
+  EXPECT_DOUBLE_EQ(heat.arriving_bytes(), 100);
+  heat.AddArrival(0);
+  EXPECT_DOUBLE_EQ(heat.arriving_bytes(), 50);
+  for (int i = 0; i < 100; ++i) heat.AddArrival(i % 4 == 0 ? 400 : 0);
+  EXPECT_NEAR(heat.arriving_bytes(), 100, 30);
+  SlotHeat left, right;
+  left.Inherit(heat, {"", "m"}, 0.25);
+  right.Inherit(heat, {"m", ""}, 0.75);
+  EXPECT_DOUBLE_EQ(left.arriving_bytes(), 0.25 * heat.arriving_bytes());
+  EXPECT_DOUBLE_EQ(left.arriving_bytes() + right.arriving_bytes(),
+                   heat.arriving_bytes());
+  // Forgotten in flushes, however long they take.
+  for (int i = 0; i < 60; ++i) heat.AddArrival(0);
+  EXPECT_LT(heat.arriving_bytes(), 0.1);
 }
 
 TEST(KeySampleTest, FollowsTheAccessesAndForgets) {
@@ -132,7 +167,7 @@ TEST(SlotHeatTest, PartsOfASlotInheritItsTotalsAndNoBurst) {
     part.Roll(kSecond, 1);
     part.AddRead(1);
     part.Roll(2 * kSecond, 1);
-    EXPECT_DOUBLE_EQ(part.rates().reads, 0.5);
+    EXPECT_DOUBLE_EQ(part.rates().reads, Known(1));
     EXPECT_EQ(part.rates().writes, 0);
   }
   SlotHeat joined;
