@@ -403,8 +403,7 @@ absl::Status Cursor::Column(sqlite3_context* context, int column) {
     return absl::OkStatus();
   }
   const bool is_key = column == schema.key_column();
-  // An UPDATE has to read the old row's index entries anyway.
-  if (!is_key && !table_->layout.indexes.empty() &&
+  if (!is_key && table_->rereads_on_update() &&
       sqlite3_vtab_nochange(context)) {
     return absl::OkStatus();
   }

@@ -288,6 +288,11 @@ absl::Status Database::RenameTable(const std::string& from,
 
 absl::StatusOr<VirtualTable*> Database::ConnectTable(const std::string& name) {
   sqlite3* const db = connection_->db();
+  if (sqlite3_table_column_metadata(db, schema_.c_str(), name.c_str(), nullptr,
+                                    nullptr, nullptr, nullptr, nullptr,
+                                    nullptr) != SQLITE_OK) {
+    return nullptr;
+  }
   char* sql = sqlite3_mprintf("SELECT 1 FROM \"%w\".\"%w\"", schema_.c_str(),
                               name.c_str());
   if (sql == nullptr) return SqliteError(SQLITE_NOMEM, "out of memory");
@@ -295,8 +300,7 @@ absl::StatusOr<VirtualTable*> Database::ConnectTable(const std::string& name) {
   const int rc = sqlite3_prepare_v2(db, sql, -1, &statement, nullptr);
   sqlite3_free(sql);
   sqlite3_finalize(statement);
-  if (rc == SQLITE_ERROR) return nullptr;
-  NORI_RETURN_IF_ERROR(StatusOfSqlite(db, rc, "using the table"));
+  NORI_RETURN_IF_ERROR(StatusOfSqlite(db, rc, name.c_str()));
   const auto found =
       std::find_if(tables.rbegin(), tables.rend(), [&name](const auto* table) {
         return EqualsIgnoreCase(table->name, name);

@@ -25,6 +25,14 @@ VirtualTable::VirtualTable(std::shared_ptr<Database> db,
   database->tables.push_back(this);
 }
 
+RowExpressions& VirtualTable::expressions() {
+  if (expressions_ == nullptr) {
+    expressions_ = std::make_unique<RowExpressions>(
+        database->connection()->db(), &layout.schema, name);
+  }
+  return *expressions_;
+}
+
 VirtualTable::~VirtualTable() { database->TableDisconnected(this); }
 
 void VirtualTable::SetId(uint64_t table_id) {
@@ -104,14 +112,16 @@ int Create(sqlite3* db, void* aux, int argc, const char* const* argv,
   return Guarded([&] {
     auto table = Declare(db, aux, argc, argv);
     if (!table.ok()) return Fail(table.status(), error);
+    const TableSchema& schema = (*table)->layout.schema;
+    if (schema.needs_check) {
+      const absl::Status checked = CheckDefinition(db, schema, argv[2]);
+      if (!checked.ok()) return Fail(checked, error);
+    }
     Database& database = *(*table)->database;
     absl::Status opened = database.CheckEncoding();
-    if (opened.ok()) {
-      opened = database.EnsureOpenForCreate((*table)->layout.schema.options);
-    }
+    if (opened.ok()) opened = database.EnsureOpenForCreate(schema.options);
     if (!opened.ok()) return Fail(opened, error);
-    const absl::StatusOr<uint64_t> id =
-        database.CreateTable(argv[2], (*table)->layout.schema);
+    const absl::StatusOr<uint64_t> id = database.CreateTable(argv[2], schema);
     if (!id.ok()) return Fail(id.status(), error);
     (*table)->SetId(*id);
     *result = table->release();

@@ -1,6 +1,7 @@
 #include "vtab/row_change.h"
 
 #include <algorithm>
+#include <utility>
 
 #include "absl/strings/str_cat.h"
 #include "engine/format/status_macros.h"
@@ -8,6 +9,7 @@
 #include "vtab/key_codec.h"
 #include "vtab/new_rowid.h"
 #include "vtab/sqlite_value.h"
+#include "vtab/text.h"
 
 namespace nori {
 namespace {
@@ -43,8 +45,9 @@ RowChange::RowChange(VirtualTable* table, Transaction* transaction,
       columns_(layout_.schema.columns.size()),
       is_update_(sqlite3_value_type(argv[0]) != SQLITE_NULL),
       has_indexes_(!layout_.indexes.empty()),
-      is_replace_(sqlite3_vtab_on_conflict(
-                      table->database->connection()->db()) == SQLITE_REPLACE),
+      on_conflict_(
+          sqlite3_vtab_on_conflict(table->database->connection()->db())),
+      is_replace_(on_conflict_ == SQLITE_REPLACE),
       old_row_(&layout_),
       index_change_(&layout_, transaction),
       scratch_(columns_) {}
@@ -56,6 +59,7 @@ absl::Status RowChange::Run(sqlite3_int64* rowid) {
   if (has_rowid()) NORI_RETURN_IF_ERROR(ChooseRowid());
   NORI_RETURN_IF_ERROR(CheckNotNull());
   MakeKey();
+  if (!layout_.schema.checks.empty()) NORI_RETURN_IF_ERROR(CheckChecks());
   if (has_indexes_) {
     index_change_.Prepare(is_update_ ? &old_row_ : nullptr, values_, row_key());
   }
@@ -82,7 +86,9 @@ absl::Status RowChange::LoadOldRow() {
     is_partial = is_partial || sqlite3_value_nochange(argv_[2 + i]);
   }
   // Only REPLACE removes rows that the statement has yet to come to.
-  if (!is_partial && !is_replace_ && !has_indexes_) return absl::OkStatus();
+  if (!is_partial && !is_replace_ && !table_->rereads_on_update()) {
+    return absl::OkStatus();
+  }
   NORI_ASSIGN_OR_RETURN(row_exists_, transaction_->Get(old_key_, &old_value_));
   if (!row_exists_) return absl::OkStatus();
   NORI_RETURN_IF_ERROR(old_row_.Reset(old_key_, old_value_.view()));
@@ -166,15 +172,90 @@ absl::Status RowChange::ChooseRowid() {
   return absl::OkStatus();
 }
 
-absl::Status RowChange::CheckNotNull() const {
+absl::Status RowChange::CheckNotNull() {
   for (size_t i = 0; i < columns_; ++i) {
     const Column& column = layout_.schema.columns[i];
     if (!column.not_null || values_[i].type != ValueType::kNull) continue;
+    // A column that an INSERT leaves out comes as NULL. An UPDATE sets what it
+    // sets.
+    if (!column.default_sql.empty() && (!is_update_ || is_replace_)) {
+      std::string bytes;
+      NORI_ASSIGN_OR_RETURN(const Value value,
+                            table_->expressions().Default(i, &bytes));
+      values_[i] = ApplyAffinity(value, column.affinity, &scratch_[i]);
+      if (values_[i].bytes.data() == bytes.data()) {
+        scratch_[i] = std::move(bytes);
+        values_[i].bytes = scratch_[i];
+      }
+      if (values_[i].type != ValueType::kNull) continue;
+    }
     return NativeError(SQLITE_CONSTRAINT_NOTNULL,
                        absl::StrCat("NOT NULL constraint failed: ",
                                     table_->name, ".", column.name));
   }
   return absl::OkStatus();
+}
+
+absl::Status RowChange::CheckTypes() const {
+  const TableSchema& schema = layout_.schema;
+  if (!schema.strict) return absl::OkStatus();
+  static constexpr const char* kNames[] = {"NULL", "INT", "REAL", "TEXT",
+                                           "BLOB"};  // by ValueType
+  for (size_t i = 0; i < columns_; ++i) {
+    const ValueType type = values_[i].type;
+    if (type == ValueType::kNull ||
+        static_cast<int>(i) == schema.rowid_column) {
+      continue;
+    }
+    const std::string declared = ToUpperAscii(schema.columns[i].declared_type);
+    const bool fits = declared == "ANY" ||
+                      (declared == "REAL" && type == ValueType::kReal) ||
+                      (declared == "TEXT" && type == ValueType::kText) ||
+                      (declared == "BLOB" && type == ValueType::kBlob) ||
+                      ((declared == "INT" || declared == "INTEGER") &&
+                       type == ValueType::kInteger);
+    if (fits) continue;
+    // SQLite undoes the statement whatever its OR says. It would obey the OR
+    // of this one if the error were a constraint's.
+    const bool undoes =
+        on_conflict_ == SQLITE_ABORT || on_conflict_ == SQLITE_REPLACE;
+    return NativeError(
+        undoes ? SQLITE_CONSTRAINT_DATATYPE : SQLITE_MISMATCH,
+        absl::StrCat("cannot store ", kNames[static_cast<size_t>(type)],
+                     " value in ", declared, " column ", table_->name, ".",
+                     schema.columns[i].name));
+  }
+  return absl::OkStatus();
+}
+
+absl::Status RowChange::CheckChecks() {
+  const std::vector<Check>& checks = layout_.schema.checks;
+  std::vector<bool> wanted(checks.size(), !is_update_);
+  bool any = !is_update_;
+  // An UPDATE checks what it may have changed.
+  for (size_t i = 0; is_update_ && i < checks.size(); ++i) {
+    bool touched = checks[i].rowid && moved_;
+    for (size_t column = 0; column < columns_ && !touched; ++column) {
+      touched = checks[i].columns[column] &&
+                !sqlite3_value_nochange(argv_[2 + column]);
+    }
+    wanted[i] = touched;
+    any = any || touched;
+  }
+  if (!any) return absl::OkStatus();
+  NORI_RETURN_IF_ERROR(CheckTypes());
+  const absl::StatusOr<std::optional<size_t>> failed =
+      table_->expressions().FailedCheck(values_, rowid_, wanted);
+  if (failed.ok() && !failed->has_value()) return absl::OkStatus();
+  // Asked only now, since asking costs more than the checks.
+  NORI_ASSIGN_OR_RETURN(const int64_t ignored,
+                        table_->database->connection()->PragmaInteger(
+                            "main", "ignore_check_constraints"));
+  if (ignored != 0) return absl::OkStatus();
+  NORI_RETURN_IF_ERROR(failed.status());
+  return NativeError(
+      SQLITE_CONSTRAINT_CHECK,
+      absl::StrCat("CHECK constraint failed: ", checks[**failed].name));
 }
 
 void RowChange::MakeKey() {
@@ -191,8 +272,10 @@ absl::Status RowChange::CheckUnique() {
   const size_t end = layout_.indexes.size();
   if (has_rowid()) {
     NORI_RETURN_IF_ERROR(CheckKey());
+    NORI_RETURN_IF_ERROR(CheckTypes());
     return CheckIndexesFrom(0, end);
   }
+  NORI_RETURN_IF_ERROR(CheckTypes());
   // The key is an index among the others; the last made is checked first.
   const uint32_t before_key =
       static_cast<uint32_t>(layout_.schema.indexes_before_key);

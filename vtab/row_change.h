@@ -35,7 +35,10 @@ class RowChange {
   absl::Status CheckHiddenKey() const;
   absl::StatusOr<int64_t> RowidOf(sqlite3_value* argument) const;
   absl::Status ChooseRowid();
-  absl::Status CheckNotNull() const;
+  absl::Status CheckNotNull();
+  // STRICT.
+  absl::Status CheckTypes() const;
+  absl::Status CheckChecks();
   void MakeKey();
   // Finds the rows that stand in the way, in SQLite's order: an error, or for
   // REPLACE their keys in victims_.
@@ -63,7 +66,8 @@ class RowChange {
   const size_t columns_;
   const bool is_update_;
   const bool has_indexes_;
-  bool is_replace_ = false;  // OR REPLACE
+  const int on_conflict_;  // of sqlite3_vtab_on_conflict
+  const bool is_replace_;  // OR REPLACE
   bool row_exists_ = true;
   bool moved_ = true;  // the key is new
   bool fresh_rowid_ = false;
@@ -72,7 +76,7 @@ class RowChange {
   std::optional<int64_t> highest_;  // rowid, where a new one was asked for
   std::string old_key_, key_, record_;
   PinnedValue old_value_;
-  StoredRow old_row_;  // where has_indexes_
+  StoredRow old_row_;  // where the table rereads on update, or values need it
   IndexChange index_change_;
   std::vector<std::string> victims_;  // keys without the table's prefix
   absl::InlinedVector<Value, 16> values_;

@@ -34,6 +34,18 @@ bool IsPlainType(std::string_view type) {
          tokens[i - 1].offset + tokens[i - 1].text.size() == type.size();
 }
 
+// Appends the type of a declaration, with a blank in front.
+void AppendType(const Column& column, bool strict, std::string* sql) {
+  const std::string& type = column.declared_type;
+  if (type.empty()) return;
+  // ANY of a STRICT table means no affinity; elsewhere it would mean NUMERIC.
+  if (strict && EqualsIgnoreCase(type, "ANY")) {
+    sql->append(" BLOB");
+  } else {
+    sql->append(Concat({" ", IsPlainType(type) ? type : QuoteSqlName(type)}));
+  }
+}
+
 }  // namespace
 
 Affinity AffinityOfType(std::string_view declared_type) {
@@ -124,16 +136,42 @@ std::string IndexSql(const TableSchema& table, const IndexSchema& index) {
   return sql;
 }
 
+std::string TableSchema::NativeSql(std::string_view schema_name,
+                                   std::string_view name) const {
+  std::string sql = Concat({"CREATE TABLE ", QuoteSqlName(schema_name), ".",
+                            QuoteSqlName(name), "("});
+  const char* separator = "";
+  for (const std::string& definition : definitions) {
+    sql.append(Concat({separator, definition, "\n"}));
+    separator = ",";
+  }
+  sql.push_back(')');
+  if (identity == RowIdentity::kKey) sql.append(" WITHOUT ROWID");
+  if (strict) {
+    sql.append(identity == RowIdentity::kKey ? ", STRICT" : " STRICT");
+  }
+  return sql;
+}
+
+std::string TableSchema::RowSql() const {
+  std::string sql = "CREATE TABLE x";
+  const char* separator = "(";
+  for (const Column& column : columns) {
+    sql.append(Concat({separator, QuoteSqlName(column.name)}));
+    AppendType(column, strict, &sql);
+    sql.append(Concat({" COLLATE ", CollationName(column.collation)}));
+    separator = ", ";
+  }
+  sql.push_back(')');
+  return sql;
+}
+
 std::string TableSchema::DeclarationSql() const {
   std::string sql = "CREATE TABLE x(";
   for (size_t i = 0; i < columns.size(); ++i) {
     const Column& column = columns[i];
     sql.append(Concat({i == 0 ? "" : ", ", QuoteSqlName(column.name)}));
-    if (!column.declared_type.empty()) {
-      sql.append(Concat({" ", IsPlainType(column.declared_type)
-                                  ? column.declared_type
-                                  : QuoteSqlName(column.declared_type)}));
-    }
+    AppendType(column, strict, &sql);
     if (static_cast<int>(i) == rowid_column) {
       sql.append(" PRIMARY KEY");
     }

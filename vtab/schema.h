@@ -33,6 +33,7 @@ struct Column {
   std::string declared_type;  // as written, unquoted; may be empty
   Affinity affinity = Affinity::kBlob;
   Collation collation = Collation::kBinary;
+  std::string default_sql;  // an expression; empty: no DEFAULT
   // Whether a NULL must be refused. Always true for the columns of a kKey key,
   // as in a WITHOUT ROWID table; never for a rowid alias, where NULL asks for a
   // new rowid.
@@ -61,6 +62,15 @@ struct IndexSchema {
   std::vector<KeyColumn> columns;  // as written: one may come twice
 };
 
+// A CHECK constraint of a column or of the table.
+struct Check {
+  std::string name;        // in "CHECK constraint failed: ..."
+  std::string expression;  // columns in it are not qualified
+  // Which columns, and whether the rowid, it may depend on.
+  std::vector<bool> columns;
+  bool rowid = false;
+};
+
 struct TableSchema {
   std::vector<Column> columns;
   RowIdentity identity = RowIdentity::kAutoRowid;
@@ -74,10 +84,24 @@ struct TableSchema {
   // which is also the highest id among them. SQLite checks unique indexes, this
   // key among them, from the last made to the first.
   size_t indexes_before_key = 0;
+  std::vector<Check> checks;                   // in the order of checking
+  bool strict = false;                         // types are enforced; ANY is one
   std::map<std::string, std::string> options;  // name=value, names lower-case
+  // Holds CHECK, DEFAULT, REFERENCES or STRICT, which SQLite should look at.
+  bool needs_check = false;
+  // The arguments that an ordinary table's definition has, too, as written.
+  std::vector<std::string> definitions;
 
   // The index called `name`, ASCII case-insensitively; null if none.
   const IndexSchema* FindIndex(std::string_view name) const;
+
+  // CREATE TABLE schema.name with all that an ordinary table of this definition
+  // has: for SQLite to find what is wrong with it. Not the INDEX arguments.
+  std::string NativeSql(std::string_view schema_name,
+                        std::string_view name) const;
+  // CREATE TABLE x(...) of the columns with type and collation alone, so that
+  // expressions over x find them as over the table.
+  std::string RowSql() const;
 
   // Index of the column called `name`, ASCII case-insensitively; -1 if none.
   int FindColumn(std::string_view name) const;
@@ -106,10 +130,10 @@ inline constexpr size_t kMaxColumns = 1998;
 
 // Parses the module arguments (argv[3..]), each the text between two top-level
 // commas. Accepts column definitions and then table constraints as CREATE TABLE
-// does, WITHOUT ROWID as a further argument, and options, name=value, anywhere.
-// Any primary key that is not a rowid alias makes a WITHOUT ROWID table, asked
-// for or not. An option's value is kept unquoted if it is one quoted token,
-// else as written; which options exist is the caller's to check.
+// does, WITHOUT ROWID and STRICT as further arguments, and options, name=value,
+// anywhere. Any primary key that is not a rowid alias makes a WITHOUT ROWID
+// table, asked for or not. An option's value is kept unquoted if it is one
+// quoted token, else as written; which options exist is the caller's to check.
 //
 // Indexes stand among the table constraints: UNIQUE(...), INDEX [name](...),
 // UNIQUE INDEX [name](...), each with COLLATE and ASC or DESC per column. A
@@ -118,8 +142,8 @@ inline constexpr size_t kMaxColumns = 1998;
 //
 // Errors name the column, clause or option, worded as SQLite's where it has a
 // wording: kInvalidArgument for what SQLite itself refuses in CREATE TABLE,
-// kUnimplemented for what it takes and this does not (CHECK, DEFAULT,
-// REFERENCES, FOREIGN KEY, GENERATED, AUTOINCREMENT, STRICT, conflict
+// kUnimplemented for what it takes and this does not (GENERATED,
+// AUTOINCREMENT, conflict
 // clauses other than ABORT, collations other than the built-in ones, a column
 // called nori_key or nori_snapshot, a type that holds the word HIDDEN).
 absl::StatusOr<TableSchema> ParseSchema(

@@ -3,35 +3,15 @@
 
 #include "absl/strings/ascii.h"
 #include "engine/format/status_macros.h"
+#include "vtab/argument_cursor.h"
+#include "vtab/constraint_parser.h"
 #include "vtab/schema.h"
+#include "vtab/schema_indexes.h"
 #include "vtab/sql_tokenizer.h"
 #include "vtab/text.h"
 
 namespace nori {
 namespace {
-
-absl::Status Invalid(const std::string& message) {
-  return absl::InvalidArgumentError(message);
-}
-
-absl::Status Unsupported(std::string_view what) {
-  return absl::UnimplementedError(Concat({"nori: ", what}));
-}
-
-// One column of a key before the identity of the table and the collations of
-// its columns are known.
-struct KeyTerm {
-  int column = 0;
-  std::optional<Collation> collation;  // explicit COLLATE only
-  bool descending = false;
-};
-
-struct IndexTerms {
-  std::string name;  // may be empty
-  bool unique = false;
-  bool constraint = false;  // UNIQUE without INDEX, left out if it repeats one
-  std::vector<KeyTerm> terms;
-};
 
 // SQLite's reading of a type: ALWAYS and GENERATED ALWAYS at the end are taken
 // for the beginning of a generated column, also where none follows.
@@ -83,7 +63,7 @@ bool HoldsHidden(std::string_view type) {
   return false;
 }
 
-class SchemaParser {
+class SchemaParser : private ArgumentCursor {
  public:
   SchemaParser() = default;
   // For more arguments of a table that is there.
@@ -92,23 +72,18 @@ class SchemaParser {
   absl::StatusOr<IndexSchema> OneIndex(std::string_view definition) {
     NORI_RETURN_IF_ERROR(Argument(definition));
     if (indexes_.size() != 1 || has_key_) {
-      return Invalid(Concat({"no index: \"", definition, "\""}));
+      return InvalidSchema(Concat({"no index: \"", definition, "\""}));
     }
-    IndexSchema index = Resolve(indexes_[0]);
+    IndexSchema index = ResolveIndex(schema_, indexes_[0]);
     index.name = indexes_[0].name;
     return index;
   }
 
   absl::Status Argument(std::string_view text) {
+    NORI_RETURN_IF_ERROR(Start(text));
     text_ = text;
-    tokens_ = TokenizeSql(text);
-    next_ = 0;
+    is_index_ = false;
     constraint_name_.clear();
-    for (const SqlToken& token : tokens_) {
-      if (token.type == SqlTokenType::kIllegal) {
-        return Invalid(Concat({"unrecognized token: \"", token.text, "\""}));
-      }
-    }
     if (AtEnd()) return absl::OkStatus();
     if (Peek(1).IsSymbol('=')) return Option();
     if (!schema_.columns.empty()) {
@@ -118,21 +93,23 @@ class SchemaParser {
         return absl::OkStatus();
       }
       if (Peek().IsWord("STRICT") && Peek(1).type == SqlTokenType::kEnd) {
-        return Unsupported("STRICT tables are not supported");
+        schema_.strict = schema_.needs_check = true;
+        return absl::OkStatus();
       }
     }
-    if (AtTableConstraint()) return TableConstraints();
-    return ColumnDefinition();
+    NORI_RETURN_IF_ERROR(AtTableConstraint() ? TableConstraints()
+                                             : ColumnDefinition());
+    if (!is_index_) schema_.definitions.emplace_back(text);
+    return absl::OkStatus();
   }
 
   absl::StatusOr<TableSchema> Finish() {
     if (schema_.columns.empty()) {
-      return Invalid("table must have at least one column");
+      return InvalidSchema("table must have at least one column");
     }
     if (!has_key_) {
-      if (without_rowid_) return Invalid("PRIMARY KEY missing on table");
-      NORI_RETURN_IF_ERROR(AddIndexes());
-      return std::move(schema_);
+      if (without_rowid_) return InvalidSchema("PRIMARY KEY missing on table");
+      return FinishIndexes();
     }
     Column& first = schema_.columns[static_cast<size_t>(key_[0].column)];
     const bool is_integer = key_.size() == 1 && !descending_column_key_ &&
@@ -141,74 +118,46 @@ class SchemaParser {
       schema_.identity = RowIdentity::kRowidAlias;
       schema_.rowid_column = key_[0].column;
       first.not_null = false;
-      NORI_RETURN_IF_ERROR(AddIndexes());
-      return std::move(schema_);
+      return FinishIndexes();
     }
     // An alias made an ordinary key by WITHOUT ROWID has lost its COLLATE: in
     // SQLite the key is rebuilt from the column, after all else.
     if (is_integer) {
       key_[0].collation.reset();
-      indexes_before_key_ = indexes_.size();
+      constraints_before_key_ = UniqueConstraints();
     }
     schema_.identity = RowIdentity::kKey;
     for (const KeyTerm& term : key_) AddKeyColumn(term);
-    NORI_RETURN_IF_ERROR(AddIndexes());
-    return std::move(schema_);
+    return FinishIndexes();
   }
 
  private:
-  const SqlToken& Peek(size_t ahead = 0) const {
-    return tokens_[std::min(next_ + ahead, tokens_.size() - 1)];
-  }
-  bool AtEnd() const { return Peek().type == SqlTokenType::kEnd; }
-  bool TakeWord(std::string_view word) {
-    if (!Peek().IsWord(word)) return false;
-    ++next_;
-    return true;
-  }
-  bool TakeSymbol(char c) {
-    if (!Peek().IsSymbol(c)) return false;
-    ++next_;
-    return true;
-  }
-
-  absl::Status SyntaxError() const {
-    if (AtEnd()) {
-      return Invalid(Concat({"incomplete definition: \"", text_, "\""}));
+  absl::StatusOr<TableSchema> FinishIndexes() {
+    ResolveChecks(&schema_);
+    for (Column& column : schema_.columns) {
+      // Elsewhere it would be NUMERIC.
+      if (schema_.strict && EqualsIgnoreCase(column.declared_type, "ANY")) {
+        column.affinity = Affinity::kBlob;
+      }
     }
-    return Invalid(Concat({"near \"", Peek().text, "\": syntax error"}));
-  }
-
-  absl::StatusOr<std::string> Name() {
-    const SqlToken& token = Peek();
-    if (token.type != SqlTokenType::kQuoted &&
-        !(token.type == SqlTokenType::kWord && IsSqlNameWord(token.text))) {
-      return SyntaxError();
-    }
-    ++next_;
-    return DequoteSql(token.text);
-  }
-
-  bool AtTypeWord() const {
-    return Peek().type == SqlTokenType::kQuoted ||
-           (Peek().type == SqlTokenType::kWord && IsSqlTypeWord(Peek().text));
+    schema_.indexes_before_key = constraints_before_key_;
+    NORI_RETURN_IF_ERROR(AddIndexes(std::move(indexes_), &schema_));
+    return std::move(schema_);
   }
 
   absl::Status Option() {
     NORI_ASSIGN_OR_RETURN(std::string name, Name());
     absl::AsciiStrToLower(&name);
-    ++next_;
+    Skip(1);
     if (AtEnd()) {
-      return Invalid(Concat({"option \"", name, "\" has no value"}));
+      return InvalidSchema(Concat({"option \"", name, "\" has no value"}));
     }
     const bool is_quoted = Peek().type == SqlTokenType::kQuoted &&
                            Peek(1).type == SqlTokenType::kEnd;
-    std::string_view raw = text_.substr(Peek().offset);
-    const SqlToken& last = tokens_[tokens_.size() - 2];
-    raw = raw.substr(0, last.offset + last.text.size() - Peek().offset);
+    const std::string_view raw = Rest();
     std::string value = is_quoted ? DequoteSql(raw) : std::string(raw);
     if (!schema_.options.emplace(name, std::move(value)).second) {
-      return Invalid(Concat({"duplicate option: ", name}));
+      return InvalidSchema(Concat({"duplicate option: ", name}));
     }
     return absl::OkStatus();
   }
@@ -220,15 +169,15 @@ class SchemaParser {
     Column column;
     NORI_ASSIGN_OR_RETURN(column.name, Name());
     if (schema_.FindColumn(column.name) >= 0) {
-      return Invalid(Concat({"duplicate column name: ", column.name}));
+      return InvalidSchema(Concat({"duplicate column name: ", column.name}));
     }
     if (EqualsIgnoreCase(column.name, kKeyColumnName) ||
         EqualsIgnoreCase(column.name, kSnapshotColumnName)) {
-      return Unsupported(
+      return UnsupportedSchema(
           Concat({"the column name ", column.name, " is reserved"}));
     }
     if (schema_.columns.size() == kMaxColumns) {
-      return Invalid("too many columns");
+      return InvalidSchema("too many columns");
     }
     NORI_ASSIGN_OR_RETURN(const std::string_view type, Type());
     const std::string_view stripped = StripOuterQuotes(type);
@@ -237,7 +186,7 @@ class SchemaParser {
     column.declared_type = DequoteSql(stripped);
     column.affinity = AffinityOfType(column.declared_type);
     if (HoldsHidden(column.declared_type)) {
-      return Unsupported(Concat(
+      return UnsupportedSchema(Concat(
           {"column ", column.name, ": HIDDEN in a type is not supported"}));
     }
     schema_.columns.push_back(std::move(column));
@@ -251,14 +200,14 @@ class SchemaParser {
     size_t end = begin;
     while (AtTypeWord()) {
       end = Peek().offset + Peek().text.size();
-      ++next_;
+      Skip(1);
     }
     if (end != begin && TakeSymbol('(')) {
       NORI_RETURN_IF_ERROR(SignedNumber());
       if (TakeSymbol(',')) NORI_RETURN_IF_ERROR(SignedNumber());
       if (!Peek().IsSymbol(')')) return SyntaxError();
       end = Peek().offset + 1;
-      ++next_;
+      Skip(1);
     }
     return WithoutGeneratedAlways(text_.substr(begin, end - begin));
   }
@@ -266,7 +215,7 @@ class SchemaParser {
   absl::Status SignedNumber() {
     if (!TakeSymbol('+')) TakeSymbol('-');
     if (Peek().type != SqlTokenType::kNumber) return SyntaxError();
-    ++next_;
+    Skip(1);
     return absl::OkStatus();
   }
 
@@ -282,7 +231,7 @@ class SchemaParser {
     }
     if (TakeWord("NULL")) return ConflictClause();
     if (Peek().IsWord("NOT") && Peek(1).IsWord("NULL")) {
-      next_ += 2;
+      Skip(2);
       column.not_null = true;
       return ConflictClause();
     }
@@ -299,37 +248,41 @@ class SchemaParser {
       indexes_.push_back(std::move(index));
       return ConflictClause();
     }
-    const std::string_view clause = UnsupportedClause();
-    if (clause.empty()) {
-      TakeWord("NOT");
-      return SyntaxError();
+    if (TakeWord("CHECK")) return AddCheck();
+    if (TakeWord("DEFAULT")) {
+      schema_.needs_check = true;
+      NORI_ASSIGN_OR_RETURN(column.default_sql, ParseDefault(this));
+      return absl::OkStatus();
     }
-    return Unsupported(
-        Concat({"column ", column.name, ": ", clause, " is not supported"}));
+    if (TakeWord("REFERENCES")) {
+      schema_.needs_check = true;
+      return ParseReferences(this);
+    }
+    if (Peek().IsWord("NOT") && Peek(1).IsWord("DEFERRABLE")) Skip(1);
+    if (TakeWord("DEFERRABLE")) return ParseDeferrable(this);
+    if (Peek().IsWord("AS")) {
+      return UnsupportedSchema(Concat(
+          {"column ", column.name, ": GENERATED ALWAYS AS is not supported"}));
+    }
+    TakeWord("NOT");
+    return SyntaxError();
   }
 
-  // The name of the clause that begins here and is known but not supported.
-  std::string_view UnsupportedClause() const {
-    if (Peek().IsWord("AS")) return "GENERATED ALWAYS AS";
-    if (Peek().IsWord("NOT") && Peek(1).IsWord("DEFERRABLE")) {
-      return "DEFERRABLE";
-    }
-    for (const std::string_view clause :
-         {"DEFAULT", "CHECK", "REFERENCES", "DEFERRABLE", "AUTOINCREMENT"}) {
-      if (Peek().IsWord(clause)) return clause;
-    }
-    if (Peek().IsWord("FOREIGN")) return "FOREIGN KEY";
-    return {};
+  absl::Status AddCheck() {
+    NORI_ASSIGN_OR_RETURN(Check check, ParseCheck(this, constraint_name_));
+    schema_.checks.push_back(std::move(check));
+    schema_.needs_check = true;
+    return absl::OkStatus();
   }
 
   absl::StatusOr<Collation> CollationClause() {
     if (!AtTypeWord()) return SyntaxError();
     const std::string name = DequoteSql(Peek().text);
-    ++next_;
+    Skip(1);
     const std::optional<Collation> collation = CollationOfName(name);
     if (!collation.has_value()) {
-      return Unsupported(Concat({"no such collation sequence: ", name,
-                                 " (BINARY, NOCASE and RTRIM only)"}));
+      return UnsupportedSchema(Concat({"no such collation sequence: ", name,
+                                       " (BINARY, NOCASE and RTRIM only)"}));
     }
     return *collation;
   }
@@ -341,7 +294,7 @@ class SchemaParser {
     for (const std::string_view action :
          {"IGNORE", "REPLACE", "ROLLBACK", "FAIL"}) {
       if (Peek().IsWord(action)) {
-        return Unsupported(
+        return UnsupportedSchema(
             Concat({"ON CONFLICT ", action,
                     " in a table definition is not supported; use "
                     "INSERT OR ",
@@ -372,16 +325,20 @@ class SchemaParser {
 
   absl::Status RefuseAutoincrement() const {
     if (!Peek().IsWord("AUTOINCREMENT")) return absl::OkStatus();
-    return Unsupported("AUTOINCREMENT is not supported");
+    return UnsupportedSchema("AUTOINCREMENT is not supported");
   }
 
   absl::Status StartKey() {
-    if (has_key_) return Invalid("table has more than one primary key");
+    if (has_key_) return InvalidSchema("table has more than one primary key");
     has_key_ = true;
-    indexes_before_key_ = static_cast<size_t>(
+    constraints_before_key_ = UniqueConstraints();
+    return absl::OkStatus();
+  }
+
+  size_t UniqueConstraints() const {
+    return static_cast<size_t>(
         std::count_if(indexes_.begin(), indexes_.end(),
                       [](const IndexTerms& made) { return made.constraint; }));
-    return absl::OkStatus();
   }
 
   bool AtTableConstraint() const {
@@ -401,10 +358,14 @@ class SchemaParser {
         NORI_RETURN_IF_ERROR(TablePrimaryKey());
       } else if (Peek().IsWord("UNIQUE") || Peek().IsWord("INDEX")) {
         NORI_RETURN_IF_ERROR(Index());
+      } else if (TakeWord("CHECK")) {
+        NORI_RETURN_IF_ERROR(AddCheck());
+        NORI_RETURN_IF_ERROR(ConflictClause());
+      } else if (TakeWord("FOREIGN")) {
+        schema_.needs_check = true;
+        NORI_RETURN_IF_ERROR(ParseForeignKey(this));
       } else {
-        const std::string_view clause = UnsupportedClause();
-        if (clause.empty()) return SyntaxError();
-        return Unsupported(Concat({clause, " is not supported"}));
+        return SyntaxError();
       }
     }
     return absl::OkStatus();
@@ -423,6 +384,7 @@ class SchemaParser {
     IndexTerms index;
     index.unique = TakeWord("UNIQUE");
     index.constraint = !TakeWord("INDEX");
+    is_index_ = is_index_ || !index.constraint;
     if (index.constraint) {
       index.name = constraint_name_;
     } else if (!Peek().IsSymbol('(')) {
@@ -432,7 +394,7 @@ class SchemaParser {
     if (index.constraint) {
       NORI_RETURN_IF_ERROR(ConflictClause());
     } else if (Peek().IsWord("WHERE")) {
-      return Unsupported("WHERE of an INDEX is not supported");
+      return UnsupportedSchema("WHERE of an INDEX is not supported");
     }
     indexes_.push_back(std::move(index));
     return absl::OkStatus();
@@ -448,7 +410,7 @@ class SchemaParser {
       term.descending = SortOrder();
       if (Peek().IsWord("NULLS") &&
           (Peek(1).IsWord("FIRST") || Peek(1).IsWord("LAST"))) {
-        return Invalid(
+        return InvalidSchema(
             Concat({"unsupported use of NULLS ", ToUpperAscii(Peek(1).text)}));
       }
       terms.push_back(term);
@@ -475,7 +437,7 @@ class SchemaParser {
       return is_expression ? ExpressionError() : SyntaxError();
     }
     const std::string name = DequoteSql(token.text);
-    ++next_;
+    Skip(1);
     for (;;) {
       if (TakeWord("COLLATE")) {
         NORI_ASSIGN_OR_RETURN(term->collation, CollationClause());
@@ -492,11 +454,11 @@ class SchemaParser {
     }
     term->column = schema_.FindColumn(name);
     if (term->column >= 0) return absl::OkStatus();
-    return Invalid(Concat({"no such column: ", name}));
+    return InvalidSchema(Concat({"no such column: ", name}));
   }
 
   static absl::Status ExpressionError() {
-    return Invalid(
+    return InvalidSchema(
         "expressions prohibited in PRIMARY KEY and UNIQUE constraints");
   }
 
@@ -510,105 +472,18 @@ class SchemaParser {
     schema_.key.push_back({term.column, term.descending, collation});
   }
 
-  // --- Indexes, when all columns and the key are known ---
-
-  absl::Status AddIndexes() {
-    // INDEX is what CREATE INDEX would have made after the table.
-    const auto first_index = std::stable_partition(
-        indexes_.begin(), indexes_.end(),
-        [](const IndexTerms& made) { return made.constraint; });
-    indexes_before_key_ =
-        std::min(indexes_before_key_,
-                 static_cast<size_t>(first_index - indexes_.begin()));
-    for (size_t i = 0; i < indexes_.size(); ++i) {
-      const IndexTerms& made = indexes_[i];
-      IndexSchema index = Resolve(made);
-      const bool is_key = made.constraint && IsKey(index.columns);
-      if (is_key && i < indexes_before_key_) {
-        // SQLite makes the older constraint's index the key, directions and
-        // all.
-        if (schema_.identity == RowIdentity::kKey) schema_.key = index.columns;
-        indexes_before_key_ = i;
-      }
-      if (i == indexes_before_key_) {
-        schema_.indexes_before_key = schema_.indexes.size();
-      }
-      if (is_key || (made.constraint && IsRepeated(index.columns))) continue;
-      index.id = static_cast<uint32_t>(schema_.indexes.size()) + 1;
-      NORI_ASSIGN_OR_RETURN(index.name, IndexName(made, index.id));
-      schema_.indexes.push_back(std::move(index));
-    }
-    if (indexes_before_key_ >= indexes_.size()) {
-      schema_.indexes_before_key = schema_.indexes.size();
-    }
-    return absl::OkStatus();
-  }
-
-  IndexSchema Resolve(const IndexTerms& made) const {
-    IndexSchema index;
-    index.unique = made.unique;
-    index.constraint = made.constraint;
-    for (const KeyTerm& term : made.terms) {
-      const Column& column = schema_.columns[static_cast<size_t>(term.column)];
-      index.columns.push_back({term.column, term.descending,
-                               term.collation.value_or(column.collation)});
-    }
-    return index;
-  }
-
-  // Whether two keys have the same columns in the same order.
-  static bool SameColumns(const std::vector<KeyColumn>& a,
-                          const std::vector<KeyColumn>& b) {
-    return std::equal(a.begin(), a.end(), b.begin(), b.end(),
-                      [](const KeyColumn& x, const KeyColumn& y) {
-                        return x.column == y.column &&
-                               x.collation == y.collation;
-                      });
-  }
-
-  bool IsKey(const std::vector<KeyColumn>& columns) const {
-    if (schema_.identity == RowIdentity::kRowidAlias) {
-      return columns.size() == 1 && columns[0].column == schema_.rowid_column;
-    }
-    return SameColumns(columns, schema_.key);
-  }
-
-  bool IsRepeated(const std::vector<KeyColumn>& columns) const {
-    return std::any_of(schema_.indexes.begin(), schema_.indexes.end(),
-                       [&columns](const IndexSchema& index) {
-                         return index.unique &&
-                                SameColumns(columns, index.columns);
-                       });
-  }
-
-  // Only INDEX names are asked for; a constraint's is taken if it is free.
-  absl::StatusOr<std::string> IndexName(const IndexTerms& made,
-                                        uint32_t id) const {
-    if (!made.name.empty()) {
-      if (schema_.FindIndex(made.name) == nullptr) return made.name;
-      if (!made.constraint) {
-        return Invalid(Concat({"index ", made.name, " already exists"}));
-      }
-    }
-    std::string name = Concat({"nori_autoindex_", std::to_string(id)});
-    while (schema_.FindIndex(name) != nullptr) name.push_back('_');
-    return name;
-  }
-
   TableSchema schema_;
   std::vector<bool> is_integer_;  // per column: declared INTEGER, exactly
   std::vector<KeyTerm> key_;
   std::vector<IndexTerms> indexes_;
-  size_t indexes_before_key_ = 0;
+  size_t constraints_before_key_ = 0;
   bool has_key_ = false;
   bool descending_column_key_ = false;  // DESC of a column's own PRIMARY KEY
   bool seen_constraint_ = false;
   bool without_rowid_ = false;
 
-  // The argument at hand.
-  std::string_view text_;
-  std::vector<SqlToken> tokens_;
-  size_t next_ = 0;
+  std::string_view text_;  // the argument at hand
+  bool is_index_ = false;  // it makes an INDEX
   // The last CONSTRAINT of the argument: SQLite gives it to all that follow.
   std::string constraint_name_;
 };

@@ -106,9 +106,7 @@ class Tokenizer {
     if (ClosingQuote(c) != '\0') return ScanQuoted(c);
     if (IsDigit(c) || (c == '.' && IsDigit(Peek(1)))) return ScanNumber();
     if ((c == 'x' || c == 'X') && Peek(1) == '\'') {
-      ++pos_;  // A blob literal, which no argument may hold.
-      ScanQuoted('\'');
-      return SqlTokenType::kIllegal;
+      return ScanBlob();
     }
     if (IsNameStart(c)) {
       while (pos_ < sql_.size() && IsNameChar(sql_[pos_])) ++pos_;
@@ -130,6 +128,19 @@ class Tokenizer {
       ++pos_;
     }
     return SqlTokenType::kIllegal;
+  }
+
+  SqlTokenType ScanBlob() {
+    const size_t begin = pos_ + 2;
+    for (pos_ = begin;
+         absl::ascii_isxdigit(static_cast<unsigned char>(Peek()));) {
+      ++pos_;
+    }
+    const bool is_whole = (pos_ - begin) % 2 == 0 && Peek() == '\'';
+    // What is wrong belongs to the token, up to the quote.
+    while (pos_ < sql_.size() && Peek() != '\'') ++pos_;
+    if (pos_ < sql_.size()) ++pos_;
+    return is_whole ? SqlTokenType::kBlob : SqlTokenType::kIllegal;
   }
 
   SqlTokenType ScanNumber() {

@@ -18,6 +18,7 @@ enum class SqlTokenType : uint8_t {
   kSymbol,   // one character: ( ) , = + - . and every other operator
   kIllegal,  // unterminated quote or malformed number: ends the token list
   kEnd,      // after the last token, with empty text
+  kBlob,     // x'00'
 };
 
 struct SqlToken {

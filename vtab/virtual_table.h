@@ -18,6 +18,7 @@
 #include "vtab/database.h"
 #include "vtab/plan.h"
 #include "vtab/row.h"
+#include "vtab/row_expressions.h"
 #include "vtab/schema.h"
 #include "vtab/sqlite.h"
 #include "vtab/statistics.h"
@@ -37,6 +38,10 @@ struct VirtualTable : sqlite3_vtab {
   void SetId(uint64_t table_id);
 
   bool has_rowid() const { return layout.schema.identity != RowIdentity::kKey; }
+  // Whether an UPDATE reads the old row, so that it needs only what it sets.
+  bool rereads_on_update() const {
+    return !layout.indexes.empty() || !layout.schema.checks.empty();
+  }
   // Columns of the key, or the rowid.
   size_t key_columns() const {
     return has_rowid() ? 1 : layout.schema.key.size();
@@ -51,6 +56,8 @@ struct VirtualTable : sqlite3_vtab {
 
   // Removes all rows in the open write transaction.
   absl::Status Truncate();
+
+  RowExpressions& expressions();
 
   // An open cursor, one that was closed before if there is one: it brings its
   // buffers, so that a lookup allocates little.
@@ -69,6 +76,7 @@ struct VirtualTable : sqlite3_vtab {
   bool truncating = false;
 
  private:
+  std::unique_ptr<RowExpressions> expressions_;  // null before first use
   std::vector<std::unique_ptr<Cursor>> spare_cursors_;
   std::vector<std::shared_ptr<const AccessPath>> paths_;
   uint64_t paths_id_ = 0;  // the table's id in them

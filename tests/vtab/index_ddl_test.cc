@@ -39,7 +39,7 @@ TEST_F(IndexDdlTest, OtherConnectionsKeepANewIndex) {
             SQLITE_OK);
   a.Get("SELECT nori_create_index('t', 'only', 'd', 'unique')");
   sqlite3_bind_int(insert, 1, 1000);
-  EXPECT_EQ(sqlite3_step(insert), SQLITE_CONSTRAINT);
+  EXPECT_EQ(sqlite3_step(insert) & 0xff, SQLITE_CONSTRAINT);
   EXPECT_EQ(sqlite3_reset(insert), SQLITE_CONSTRAINT_UNIQUE);
   EXPECT_STREQ(sqlite3_errmsg(b.db()), "UNIQUE constraint failed: t.d");
   b.Get("INSERT INTO t VALUES(1001, 1, 'new')");

@@ -485,7 +485,7 @@ TEST_F(ModuleTest, HostileArguments) {
        {"", "id", "id INTEGER PRIMARY KEY, id", "a PRIMARY KEY, b PRIMARY KEY",
         "a, PRIMARY KEY(b)", "a, b=c", "a, block_bytes=-1",
         "a, memtable_bytes=99999999999999999999", "'unterminated",
-        "a CHECK(a > 0)", "a DEFAULT 5", "a GENERATED ALWAYS AS (1)",
+        "a CHECK(b > 0)", "a DEFAULT (b)", "a GENERATED ALWAYS AS (1)",
         "a COLLATE nope PRIMARY KEY", "nori_key", "PRIMARY KEY(a)"}) {
     const SqlResult result = a.Run(
         std::string("CREATE VIRTUAL TABLE x USING nori(") + arguments + ")");

@@ -9,6 +9,8 @@ namespace {
 constexpr const char* kTypes[] = {"",        "INTEGER", "INT",  "TEXT",
                                   "REAL",    "NUMERIC", "BLOB", "VARCHAR(9)",
                                   "BOOLEAN", "DOUBLE"};
+constexpr const char* kStrictTypes[] = {"INT",  "INTEGER", "REAL",
+                                        "TEXT", "BLOB",    "ANY"};
 constexpr const char* kCollations[] = {
     "", "", "", " COLLATE NOCASE", " COLLATE RTRIM", " COLLATE BINARY"};
 constexpr const char* kValues[] = {"NULL",
@@ -60,7 +62,9 @@ std::string Normal(const std::string& term) {
 void StatementGenerator::NewTable() {
   columns_.clear();
   unique_.clear();
-  has_indexes_ = false;
+  with_default_.clear();
+  has_indexes_ = has_checks_ = false;
+  is_strict_ = OneIn(6);
   key_.clear();
   key_descending_.clear();
   alias_.clear();
@@ -78,13 +82,7 @@ void StatementGenerator::NewTable() {
       alias_ = name;
       continue;
     }
-    definitions += std::string(" ") + kTypes[Uniform(std::size(kTypes))];
-    if (OneIn(5)) definitions += " NOT NULL";
-    if (OneIn(8)) {
-      definitions += " UNIQUE";
-      unique_.push_back(name);
-    }
-    definitions += kCollations[Uniform(std::size(kCollations))];
+    definitions += ColumnDefinition(name);
   }
   has_rowid_ = kind != 2;
   if (OneIn(3)) AddConstraints(&definitions);
@@ -103,12 +101,67 @@ void StatementGenerator::NewTable() {
     definitions += ")";
   }
   if (OneIn(3)) AddConstraints(&definitions);
+  if (OneIn(5)) {
+    has_checks_ = true;
+    definitions += ", CONSTRAINT cc CHECK(" + CheckExpression(ColumnName()) +
+                   " OR " + CheckExpression(ColumnName()) + ")";
+  }
   native_sql_ = "CREATE TABLE t(" + definitions + ")" +
-                (kind == 2 ? " WITHOUT ROWID" : "");
+                (kind == 2 ? " WITHOUT ROWID" : "") +
+                (kind == 2 && is_strict_ ? "," : "") +
+                (is_strict_ ? " STRICT" : "");
   nori_sql_ = "CREATE VIRTUAL TABLE t USING nori(" + definitions;
   AddIndexes();
+  if (is_strict_) nori_sql_ += ", STRICT";
   nori_sql_ += kind == 2 ? ", WITHOUT ROWID)" : ")";
   has_indexes_ = has_indexes_ || !unique_.empty();
+}
+
+std::string StatementGenerator::CheckExpression(const std::string& column) {
+  switch (Uniform(6)) {
+    case 0:
+      return column + " <> " + Value();
+    case 1:
+      return "length(" + column + ") < " + std::to_string(1 + Uniform(4));
+    case 2:
+      return "typeof(" + column + ") <> 'blob'";
+    case 3:
+      return "t." + column + " > " + Value() + " COLLATE NOCASE";
+    case 4:
+      return column + " NOT IN (" + Value() + ", " + Value() + ")";
+    default:
+      return column + " IS NOT " + columns_[0];
+  }
+}
+
+std::string StatementGenerator::ColumnDefinition(const std::string& name) {
+  std::string text = " ";
+  text += is_strict_ ? kStrictTypes[Uniform(std::size(kStrictTypes))]
+                     : kTypes[Uniform(std::size(kTypes))];
+  if (OneIn(5)) {
+    text += " NOT NULL";
+    if (OneIn(2)) {
+      text += OneIn(2) ? " DEFAULT 7" : " DEFAULT ('1' || '2')";
+      with_default_.push_back(name);
+    }
+  }
+  if (OneIn(8)) {
+    has_checks_ = true;
+    text += " CHECK(" + CheckExpression(name) + ")";
+  }
+  if (OneIn(8)) {
+    text += " UNIQUE";
+    unique_.push_back(name);
+  }
+  return text + kCollations[Uniform(std::size(kCollations))];
+}
+
+std::string StatementGenerator::ValueFor(const std::string& name,
+                                         bool expression) {
+  const bool has_default = std::find(with_default_.begin(), with_default_.end(),
+                                     name) != with_default_.end();
+  const std::string value = expression ? Expression() : Value();
+  return has_default ? "coalesce(" + value + ", 3)" : value;
 }
 
 std::string StatementGenerator::IndexedColumns(bool note_unique) {
@@ -200,6 +253,10 @@ std::string StatementGenerator::Expression() {
 }
 
 std::string StatementGenerator::ConflictClause() {
+  // A value of a wrong type gives another code than SQLite's under IGNORE, FAIL
+  // and ROLLBACK; under any clause SQLite itself may leave the statement's rows
+  // before it, where no statement journal was opened.
+  if (is_strict_) return "";
   static constexpr const char* kClauses[] = {"",
                                              "",
                                              "",
@@ -231,14 +288,15 @@ std::string StatementGenerator::Insert() {
         (!clause.empty() || !OneIn(10))) {
       return OneIn(3) ? std::string("NULL") : std::to_string(Uniform(60));
     }
-    return Value();
+    return ValueFor(name, /*expression=*/false);
   };
   if (OneIn(5)) {
     sql += " SELECT ";
     for (size_t i = 0; i < names.size(); ++i) {
       if (i > 0) sql += ", ";
       const bool rowid = names[i] == alias_ || names[i] == "rowid";
-      sql += !rowid && OneIn(2) ? Expression() : value_for(names[i]);
+      sql +=
+          !rowid && OneIn(2) ? ValueFor(names[i], true) : value_for(names[i]);
     }
     return sql + " FROM t WHERE " + Condition(1) + " ORDER BY " +
            Listing(OneIn(2)).substr(
@@ -284,8 +342,8 @@ std::string StatementGenerator::Update() {
   // Which row is first to get what two want depends on the order of the scan;
   // so does what has changed when one fails. NOT INDEXED keeps SQLite to the
   // order of rowids, but not to that of another key: there, one row it is.
-  const bool scan =
-      has_indexes_ && (changes_key || changes_unique || clause == " OR FAIL");
+  const bool scan = has_indexes_ && (changes_key || changes_unique ||
+                                     has_checks_ || clause == " OR FAIL");
   std::string condition = Condition(1, scan);
   if (scan && !has_rowid_) {
     condition = "TRUE";

@@ -38,6 +38,11 @@ class StatementGenerator {
   // Adds unique constraints to the definitions and indexes of either kind.
   void AddConstraints(std::string* definitions);
   void AddIndexes();
+  std::string CheckExpression(const std::string& column);
+  // A column's type, NOT NULL, DEFAULT, CHECK, UNIQUE and COLLATE.
+  std::string ColumnDefinition(const std::string& name);
+  // A value or an expression, but no NULL for a column that has a default.
+  std::string ValueFor(const std::string& name, bool expression);
   std::string IndexedColumns(bool note_unique);
   std::string Value();
   std::string ColumnName() { return columns_[Uniform(columns_.size())]; }
@@ -61,6 +66,9 @@ class StatementGenerator {
   std::string alias_;                // the rowid's alias, or empty
   std::vector<std::string> unique_;  // columns of unique indexes
   bool has_indexes_ = false;
+  std::vector<std::string> with_default_;  // all are NOT NULL
+  bool has_checks_ = false;
+  bool is_strict_ = false;
   std::string native_sql_, nori_sql_;
 };
 
