@@ -255,8 +255,8 @@ class PathPlanner {
   // among the ones that the rows agree in, byte for byte. Uses of a rowid
   // cannot be seen.
   void SkipDuplicates() {
-    if (!candidate_.order_consumed || candidate_.one_row ||
-        mixed_ || sqlite3_vtab_distinct(&info_) < 2 ||
+    if (!candidate_.order_consumed || candidate_.one_row || mixed_ ||
+        sqlite3_vtab_distinct(&info_) < 2 ||
         context_.schema->identity != RowIdentity::kKey) {
       return;
     }
