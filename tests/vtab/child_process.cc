@@ -16,6 +16,7 @@ Child StartChild(const std::vector<std::string>& variables) {
     environment.emplace_back(*entry);
   }
   std::vector<char*> pointers;
+  pointers.reserve(environment.size() + 1);
   for (std::string& entry : environment) pointers.push_back(entry.data());
   pointers.push_back(nullptr);
   std::array<char, 12> name{"kill_test"};

@@ -37,6 +37,7 @@ TEST_F(TransactionsTest, BusyHandlerOfTheProgramIsEnough) {
     keeper.Get(kTables);
     keeper.Get("PRAGMA journal_mode = " + mode);
     std::vector<std::thread> threads;
+    threads.reserve(kThreads);
     std::atomic<int> calls{0};
     for (int i = 0; i < kThreads; ++i) {
       threads.emplace_back([&] {
@@ -72,6 +73,7 @@ TEST_F(TransactionsTest, NoUpdateIsLost) {
     keeper.Get("PRAGMA journal_mode = " + mode);
     std::atomic<int> refused{0};
     std::vector<std::thread> threads;
+    threads.reserve(kThreads);
     for (int i = 0; i < kThreads; ++i) {
       threads.emplace_back([&] {
         TestConnection w(path);
