@@ -237,9 +237,10 @@ def report(numbers, nori, ordinary, options):
             f"{times[1]:.3f} | {times[0] / times[1]:.2f}x | {verdict} |")
     lines.append(f"| all | | {totals[0]:.3f} | {totals[1]:.3f} | "
                  f"{totals[0] / totals[1]:.2f}x | |")
-    lines.append(f"| load | | {nori.load_seconds:.1f} | "
-                 f"{ordinary.load_seconds:.1f} | "
-                 f"{nori.load_seconds / ordinary.load_seconds:.2f}x | |")
+    if not options.reuse:
+        lines.append(f"| load | | {nori.load_seconds:.1f} | "
+                     f"{ordinary.load_seconds:.1f} | "
+                     f"{nori.load_seconds / ordinary.load_seconds:.2f}x | |")
     return "\n".join(lines) + "\n", wrong
 
 
