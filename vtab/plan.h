@@ -51,7 +51,7 @@ struct Plan {
   int as_of = kNoArgument;
   bool null_is_now = false;
   bool reverse = false;
-  bool covering = false;  // the path's entries hold all that is asked
+  bool covering = false;      // the path's entries hold all that is asked
   bool mixed_bounds = false;  // as Column::mixed, of lower and upper
   // Of rows that agree in so many leading columns one is enough; 0: all rows.
   size_t distinct = 0;

@@ -109,8 +109,7 @@ std::string QueryGenerator::Indexes(Table* table, std::string* native) {
     columns += ")";
     const std::string kind = unique ? "UNIQUE INDEX " : "INDEX ";
     indexes += ", " + kind + definition + columns;
-    *native +=
-        "; CREATE " + kind + definition + " ON " + table->name + columns;
+    *native += "; CREATE " + kind + definition + " ON " + table->name + columns;
   }
   return indexes;
 }

@@ -91,10 +91,10 @@ TEST_F(EngineEstimate, OfRanges) {
   for (const auto& [first, last] :
        {std::pair{0, 12000}, {1000, 9000}, {5000, 6000}}) {
     EXPECT_NEAR(
-        static_cast<double>(
-            engine_->Estimate({Key(static_cast<uint64_t>(first)),
-                               Key(static_cast<uint64_t>(last))})
-                .entries),
+        static_cast<double>(engine_
+                                ->Estimate({Key(static_cast<uint64_t>(first)),
+                                            Key(static_cast<uint64_t>(last))})
+                                .entries),
         last - first, 0.3 * (last - first));
   }
   EXPECT_EQ(engine_->Estimate({"x", "y"}).entries, 0u);
@@ -122,8 +122,8 @@ TEST_F(EngineEstimate, ReadsTellWhatTheyTouch) {
   NORI_ASSERT_OK(engine_->WaitForBackground());
   ReadCounters read;
   PinnedValue value;
-  const auto found = engine_->Get(
-      {.snapshot = nullptr, .counters = &read}, Key(5000), &value);
+  const auto found =
+      engine_->Get({.snapshot = nullptr, .counters = &read}, Key(5000), &value);
   NORI_ASSERT_OK(found.status());
   EXPECT_TRUE(*found);
   EXPECT_LE(read.slots, 1u);

@@ -315,10 +315,8 @@ TEST(Memtable, SamplesOfARange) {
     memtable.Add(static_cast<SequenceNumber>(i + 1), EntryKind::kPut,
                  key(i * 7 % 20000), "v");
   }
-  for (const auto& [first, last] : {std::pair{0, 20000},
-                                    {500, 17000},
-                                    {9000, 10000},
-                                    {19000, 20000}}) {
+  for (const auto& [first, last] :
+       {std::pair{0, 20000}, {500, 17000}, {9000, 10000}, {19000, 20000}}) {
     const Memtable::Sample sample =
         memtable.SampleRange(key(first), key(last), 64);
     EXPECT_NEAR(static_cast<double>(sample.entries), last - first,
