@@ -72,7 +72,7 @@ run_quick() {
   step "clang-format" check_format
   step "README" python3 tests/readme_test.py build
   step "TPC-H answers" bench/tpch/tpch.py --extension build/nori_lsm.so --dir build/tpch \
-    --scale 0.005 --rounds 1 --no-indexes
+    --scale 0.005 --rounds 1
   step "clients" bash tests/examples_test.sh build/nori_lsm.so
 }
 

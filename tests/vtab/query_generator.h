@@ -41,7 +41,8 @@ class QueryGenerator {
   struct Column {
     std::string name;
     std::string type;
-    bool plain = false;  // equal values are the same: INTEGER or BINARY text
+    bool plain = false;  // equal values are the same: INTEGER or TEXT, compared
+                         // as BINARY
   };
   struct Table {
     std::string name;
@@ -73,6 +74,7 @@ class QueryGenerator {
   std::string RowValues(const Source& source);
   std::string Subquery(const Sources& outer, const std::string& result,
                        int depth);
+  std::string InOnClause(const Source& source);
   std::string From(Sources* sources, size_t most = 3);
   std::string Where(const Sources& sources);
   std::string KeyOrder(const Sources& sources);
