@@ -50,6 +50,14 @@ class PathPlanner {
   const Constraint* Find(size_t position, ConstraintKind kind) const {
     return context_.constraints->Find(path_.columns[position], kind);
   }
+  // SQLite gives the argument of a constraint once. A column that a path has
+  // twice, by two collations, is bound once.
+  bool IsUsed(const Constraint* constraint) const {
+    return std::any_of(candidate_.uses.begin(), candidate_.uses.end(),
+                       [constraint](const Candidate::Use& use) {
+                         return use.constraint == constraint;
+                       });
+  }
   bool HasRange() const {
     return plan_.lower != kNoArgument || plan_.upper != kNoArgument ||
            plan_.not_null;
@@ -82,6 +90,7 @@ class PathPlanner {
       } else {
         return;
       }
+      if (IsUsed(constraint)) return;
       plan_.prefix.push_back(
           {match, Use(*constraint, path_.columns[i]),
            !Constraints::IsExact(path_.columns[i], *constraint)});
@@ -93,13 +102,15 @@ class PathPlanner {
     if (next >= path_.seek_columns || path_.columns[next].repeats) return;
     const PathColumn& column = path_.columns[next];
     const size_t first = candidate_.uses.size();
-    if (const auto* lower = Find(next, ConstraintKind::kLower)) {
+    const auto* lower = Find(next, ConstraintKind::kLower);
+    if (lower != nullptr && !IsUsed(lower)) {
       plan_.lower_strict = lower->strict;
       plan_.blobs_too = plan_.blobs_too || lower->from_pattern;
       plan_.lower = Use(*lower, column);
       plan_.mixed_bounds |= !Constraints::IsExact(column, *lower);
     }
-    if (const auto* upper = Find(next, ConstraintKind::kUpper)) {
+    const auto* upper = Find(next, ConstraintKind::kUpper);
+    if (upper != nullptr && !IsUsed(upper)) {
       plan_.upper_strict = upper->strict;
       plan_.blobs_too = plan_.blobs_too || upper->from_pattern;
       plan_.upper = Use(*upper, column);
@@ -287,8 +298,10 @@ class PathPlanner {
         constraints.terms() != static_cast<int>(candidate_.uses.size())) {
       return;
     }
+    // A bound may be the part that SQLite shows of a comparison of row values,
+    // and an IN that of row values in a list: it checks the rest by itself.
     for (const Candidate::Use& use : candidate_.uses) {
-      if (!use.omit) return;
+      if (!use.omit || use.constraint->kind != ConstraintKind::kEqual) return;
     }
     plan_.offset = static_cast<int>(candidate_.uses.size());
     candidate_.uses.push_back({offset, /*omit=*/true});

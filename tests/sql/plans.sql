@@ -37,7 +37,9 @@ SELECT max(note) FROM readings;
 SELECT max(ts) FROM readings WHERE tenant = 'tenant4';
 SELECT value FROM readings ORDER BY value DESC LIMIT 1;
 -- OFFSET is taken over where nothing is left for SQLite to check
+SELECT ts FROM readings WHERE tenant = 'tenant3' LIMIT 2 OFFSET 3;
 SELECT ts FROM readings WHERE tenant = 'tenant3' AND ts > 100 LIMIT 2 OFFSET 3;
+SELECT ts FROM readings WHERE (tenant, ts) > ('tenant3', 100) ORDER BY tenant, ts LIMIT 2 OFFSET 3;
 SELECT ts FROM readings WHERE tenant = 'tenant3' AND ts > 100 AND value > 2 LIMIT 2 OFFSET 3;
 SELECT ts FROM readings WHERE ts = value LIMIT 2 OFFSET 3;
 SELECT ts FROM readings ORDER BY tenant, ts LIMIT 2 OFFSET 1999;
@@ -85,3 +87,8 @@ SELECT count(*) FROM tenants, readings WHERE note = 'note ' || length(city);
 SELECT value ->> 'plan', value ->> 'scans', value ->> 'rows', value ->> 'lookups', value ->> 'filters' FROM json_each(nori_last_scan());
 SELECT count(*) FROM tenants;
 SELECT json_array_length(nori_last_scan());
+-- a column that an index has twice, by two collations, is bound once
+CREATE VIRTUAL TABLE twice USING nori(a INTEGER PRIMARY KEY, c, INDEX by_c(c, a COLLATE NOCASE));
+INSERT INTO twice VALUES (1, 'x'), (2, 'x'), (3, 'y');
+SELECT a FROM twice WHERE c = 'x' AND a = 2;
+SELECT a FROM twice WHERE c = 'x' AND a > 1;

@@ -5,6 +5,7 @@
 
 #include <algorithm>
 #include <cstdio>
+#include <iterator>
 #include <memory>
 #include <random>
 #include <string>
@@ -77,13 +78,29 @@ class QueryDifferentialTest : public ModuleTest {
     EXPECT_EQ(native.message, nori.message);
     EXPECT_EQ(native.rows, nori.rows);
     if (!HasFailure()) return true;
-    std::string script;
+    std::sort(native.rows.begin(), native.rows.end());
+    std::sort(nori.rows.begin(), nori.rows.end());
+    std::string script = Missing("only in the ordinary table: ", native, nori) +
+                         Missing("only in the nori table: ", nori, native);
     for (const std::string& sql : history_) script += sql + ";\n";
     ADD_FAILURE() << "after this script:\n"
                   << script << "--\n"
                   << statement.sql << ";\nby this plan:\n"
                   << nori_->Get("EXPLAIN QUERY PLAN " + statement.sql);
     return false;
+  }
+
+  // The first few rows that one result has and the other, also sorted, lacks.
+  static std::string Missing(const char* what, const SqlResult& one,
+                             const SqlResult& other) {
+    std::vector<std::string> rows;
+    std::set_difference(one.rows.begin(), one.rows.end(), other.rows.begin(),
+                        other.rows.end(), std::back_inserter(rows));
+    std::string text;
+    for (size_t i = 0; i < std::min<size_t>(rows.size(), 5); ++i) {
+      text += "-- " + (what + rows[i]) + "\n";
+    }
+    return text;
   }
 
   std::unique_ptr<TestConnection> native_, nori_;

@@ -69,6 +69,7 @@ class QueryGenerator {
   std::string Term(const Source& source);
   std::string Comparison();
   std::string Condition(const Sources& sources, int depth);
+  std::string ConditionOfChange(const Sources& source);
   std::string Simple(const Sources& sources, int depth);
   std::string InCondition(const Sources& sources, const std::string& term);
   std::string RowValues(const Source& source);

@@ -106,6 +106,15 @@ void StatementGenerator::NewTable() {
     definitions += ", CONSTRAINT cc CHECK(" + CheckExpression(ColumnName()) +
                    " OR " + CheckExpression(ColumnName()) + ")";
   }
+  if (is_strict_) {
+    // For a value of a wrong type alone SQLite opens no statement journal, and
+    // leaves what the statement did before; for a check that may fail it does.
+    definitions += ", CHECK(typeof(a)";
+    for (size_t i = 1; i < count; ++i) {
+      definitions += " || typeof(" + columns_[i] + ")";
+    }
+    definitions += " <> '')";
+  }
   native_sql_ = "CREATE TABLE t(" + definitions + ")" +
                 (kind == 2 ? " WITHOUT ROWID" : "") +
                 (kind == 2 && is_strict_ ? "," : "") +

@@ -42,9 +42,9 @@ TEST_F(TransactionsTest, BusyHandlerOfTheProgramIsEnough) {
     for (int i = 0; i < kThreads; ++i) {
       threads.emplace_back([&] {
         TestConnection w(path);
+        sqlite3_busy_handler(w.db(), TryAgain, &calls);
         // Synced, so that a commit takes long enough for others to come.
         w.Get("PRAGMA synchronous = full");
-        sqlite3_busy_handler(w.db(), TryAgain, &calls);
         for (int round = 0; round < kRounds; ++round) {
           w.Get(round % 2 == 0 ? "UPDATE t SET v = v + 1"
                                : "BEGIN IMMEDIATE; UPDATE t SET v = v + 1;"
