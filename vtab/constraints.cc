@@ -93,6 +93,7 @@ void Constraints::Add(int number) {
 // is such a term, or one that was replaced by others.
 bool Constraints::IsComplete() const {
   std::vector<int> numbers;
+  numbers.reserve(static_cast<size_t>(info_->nConstraint));
   for (int i = 0; i < info_->nConstraint; ++i) {
     numbers.push_back(info_->aConstraint[i].iTermOffset);
   }

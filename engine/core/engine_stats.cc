@@ -1,6 +1,7 @@
 // What an engine tells about itself.
 
 #include <algorithm>
+#include <cmath>
 #include <map>
 #include <utility>
 #include <vector>
@@ -156,7 +157,7 @@ std::vector<std::string> EngineImpl::SampleKeys(const KeyRange& range,
   for (const SampledPart& part : parts) {
     owed += static_cast<double>(n) * static_cast<double>(part.entries) /
             static_cast<double>(total);
-    const auto take = static_cast<size_t>(owed + 0.5);
+    const auto take = static_cast<size_t>(std::max(0L, std::lround(owed)));
     if (take == 0) continue;
     SamplePart(part, range, take, &keys);
     owed -= static_cast<double>(take);
