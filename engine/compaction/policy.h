@@ -114,8 +114,8 @@ class RunPolicy {
 // first: L0 near its limits (only slots that hold the oldest L0 table, since a
 // table goes only with its last slice); runs beyond a hard bound; space near
 // its limit (the most bytes given back per byte written); pressure orange or
-// red; more than half of the entries tombstones, or
-// scans that lose time on them.
+// red; more than half of the entries tombstones, or scans that lose time on
+// them.
 //
 // `bandit`: with probability epsilon any slot with work, else the one with the
 // highest UCB1 index avg + c * sqrt(ln N / n) (Auer, Cesa-Bianchi and Fischer,

@@ -3,7 +3,6 @@
 //
 // NORI_TEST_STATEMENTS sets the number of statements, NORI_TEST_SEED the seed.
 
-#include <algorithm>
 #include <cstdio>
 #include <memory>
 #include <random>
@@ -11,6 +10,7 @@
 #include <vector>
 
 #include "tests/vtab/module_fixture.h"
+#include "tests/vtab/same_result.h"
 #include "tests/vtab/statement_generator.h"
 
 namespace nori {
@@ -70,13 +70,7 @@ class DifferentialTest : public ModuleTest {
     history_.push_back(statement.sql);
     SqlResult native = native_->Run(statement.sql);
     SqlResult nori = nori_->Run(statement.sql);
-    if (!statement.ordered) {
-      std::sort(native.rows.begin(), native.rows.end());
-      std::sort(nori.rows.begin(), nori.rows.end());
-    }
-    EXPECT_EQ(native.code, nori.code);
-    EXPECT_EQ(native.message, nori.message);
-    EXPECT_EQ(native.rows, nori.rows);
+    ExpectSameResult(statement.ordered, &native, &nori);
     EXPECT_EQ(sqlite3_get_autocommit(native_->db()),
               sqlite3_get_autocommit(nori_->db()));
     // Between writes the module's own statements show in changes().

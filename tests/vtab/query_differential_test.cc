@@ -13,6 +13,7 @@
 
 #include "tests/vtab/module_fixture.h"
 #include "tests/vtab/query_generator.h"
+#include "tests/vtab/same_result.h"
 
 namespace nori {
 namespace {
@@ -70,13 +71,7 @@ class QueryDifferentialTest : public ModuleTest {
     }
     SqlResult native = native_->Run(statement.sql);
     SqlResult nori = nori_->Run(statement.sql);
-    if (!statement.ordered) {
-      std::sort(native.rows.begin(), native.rows.end());
-      std::sort(nori.rows.begin(), nori.rows.end());
-    }
-    EXPECT_EQ(native.code, nori.code);
-    EXPECT_EQ(native.message, nori.message);
-    EXPECT_EQ(native.rows, nori.rows);
+    ExpectSameResult(statement.ordered, &native, &nori);
     if (!HasFailure()) return true;
     std::sort(native.rows.begin(), native.rows.end());
     std::sort(nori.rows.begin(), nori.rows.end());
