@@ -433,6 +433,12 @@ absl::Status Cursor::Column(sqlite3_context* context, int column) {
 }
 
 absl::Status Cursor::Rowid(sqlite3_int64* rowid) {
+  if (table_->layout.schema.identity == RowIdentity::kKey) {
+    // SQLite looks for a rowid where DELETE or UPDATE with LIMIT is the first
+    // statement on a table that it has not connected yet. Prepared anew, as it
+    // is for this code, the statement uses the key.
+    return SqliteError(SQLITE_SCHEMA, "a table with a key has no rowid");
+  }
   table_->row_of_snapshot = as_of_ != nullptr;
   if (entry_.has_value()) {
     NORI_RETURN_IF_ERROR(ParseEntry());

@@ -81,7 +81,7 @@ absl::Status Database::EnsureOpen() {
         "the table ", kStateTableName,
         " is missing: the database file does not know its engine any more"));
   }
-  NORI_ASSIGN_OR_RETURN(const DatabaseState own, state_table_.Read());
+  NORI_ASSIGN_OR_RETURN(const DatabaseState own, ReadState());
   if (shared_ == nullptr || engine()->identity() != own.identity) {
     NORI_RETURN_IF_ERROR(in_memory() ? FindInMemory(own) : OpenFile(own));
   }
@@ -210,7 +210,7 @@ absl::Status Database::StartAnew(
   }
   NORI_ASSIGN_OR_RETURN(const auto left, state_table_.ListTables());
   if (!left.empty() || transaction_ != nullptr) return reason;
-  NORI_ASSIGN_OR_RETURN(DatabaseState state, state_table_.Read());
+  NORI_ASSIGN_OR_RETURN(DatabaseState state, ReadState());
   shared_.reset();
   NORI_RETURN_IF_ERROR(CreateEngine(options));
   state.identity = engine()->identity();
@@ -224,7 +224,7 @@ absl::StatusOr<uint64_t> Database::CreateTable(const std::string& name,
   NORI_RETURN_IF_ERROR(connection_->EnlistGuard());
   NORI_RETURN_IF_ERROR(Begin());
   schema_changed_ = true;
-  NORI_ASSIGN_OR_RETURN(const DatabaseState state, state_table_.Read());
+  NORI_ASSIGN_OR_RETURN(const DatabaseState state, ReadState());
   const uint64_t id = shared_->AllocateTableId(state.next_table_id);
   NORI_RETURN_IF_ERROR(state_table_.WriteNextTableId(id + 1));
   NORI_RETURN_IF_ERROR(state_table_.AddTable(id, name));
@@ -306,6 +306,13 @@ absl::StatusOr<VirtualTable*> Database::ConnectTable(const std::string& name) {
         return EqualsIgnoreCase(table->name, name);
       });
   return found == tables.rend() ? nullptr : *found;
+}
+
+absl::StatusOr<DatabaseState> Database::ReadState() {
+  absl::StatusOr<DatabaseState> state = state_table_.Read();
+  // No table will be disconnected that would finalize the statement.
+  if (tables.empty()) state_table_.FinalizeStatements();
+  return state;
 }
 
 void Database::TableDisconnected(VirtualTable* table) {

@@ -126,6 +126,9 @@ class Database : public std::enable_shared_from_this<Database> {
   void TableDisconnected(VirtualTable* table);
 
  private:
+  // What row 0 of nori_state says. Leaves no statement behind where no table
+  // is connected: it would keep sqlite3_close from closing.
+  absl::StatusOr<DatabaseState> ReadState();
   // How the cursors that are open now came to share a view.
   enum class ViewScope : uint8_t { kNone, kCursors, kTransaction };
 

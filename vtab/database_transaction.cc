@@ -99,7 +99,7 @@ absl::Status Database::PrepareAlone() {
 }
 
 absl::Status Database::PrepareMixed() {
-  NORI_ASSIGN_OR_RETURN(const DatabaseState state, state_table_.Read());
+  NORI_ASSIGN_OR_RETURN(const DatabaseState state, ReadState());
   const uint64_t number = std::max(state.last_mixed, engine()->LastMixed()) + 1;
   NORI_RETURN_IF_ERROR(state_table_.WriteLastMixed(number));
   // Also where the host does not sync (NORMAL): its part can reach the disk at
@@ -243,7 +243,7 @@ absl::StatusOr<uint64_t> Database::HostMixed() {
   if (is_stable && host_mixed_known_ && version == host_mixed_version_) {
     return host_mixed_;
   }
-  NORI_ASSIGN_OR_RETURN(const DatabaseState state, state_table_.Read());
+  NORI_ASSIGN_OR_RETURN(const DatabaseState state, ReadState());
   host_mixed_ = state.last_mixed;
   host_mixed_version_ = version;
   host_mixed_known_ = is_stable;

@@ -47,6 +47,8 @@ void StatementGenerator::DropAndCreate() {
     if (OneIn(3)) pending_.push_back({"DROP TABLE " + schema_ + ".t"});
     pending_.push_back({"ROLLBACK TO d"});
     pending_.push_back({"RELEASE d"});
+    // The savepoint may be gone with an OR ROLLBACK.
+    pending_.push_back({native_sql_, true, nori_sql_});
   }
 }
 

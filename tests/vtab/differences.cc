@@ -61,8 +61,8 @@ constexpr DocumentedDifference kDifferences[] = {
      "CREATE TABLE t(a); SELECT total_changes()",
      "CREATE VIRTUAL TABLE t USING nori(a); SELECT total_changes()"},
     {Difference::kIndexFunctions,
-     "indexes are made and dropped by functions, which return a row and begin "
-     "their messages with nori:",
+     "indexes are made and dropped by functions, which return a row and have "
+     "messages of their own but for constraints",
      "SQLite refuses CREATE INDEX on virtual tables",
      "Functions stand in for `CREATE INDEX`", true,
      "CREATE TABLE t(a); CREATE INDEX i ON t(a)",

@@ -44,7 +44,7 @@ std::string OneLine(const std::string& text) {
 }
 
 TEST_F(DifferencesTest, EachIsInTheReadme) {
-  std::ifstream file(NORI_README_PATH);
+  std::ifstream file(NORI_SOURCE_PATH "/README.md");
   std::string text((std::istreambuf_iterator<char>(file)), {});
   const size_t begin = text.find("\n## Differences\n");
   ASSERT_NE(begin, std::string::npos);
