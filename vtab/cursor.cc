@@ -25,8 +25,8 @@ constexpr size_t kKeptKeyBytes = 4096;
 // instead, since of the products of lists most may not be there.
 constexpr size_t kMaxProducts = 64;
 
-// Rows that are stepped over before a seek past the duplicates of one.
-constexpr int kDuplicateSteps = 4;
+// Rows that are stepped over before a seek past those like one.
+constexpr int kPrefixSteps = 4;
 
 }  // namespace
 
@@ -245,6 +245,11 @@ absl::Status Cursor::SettleInRanges() {
   eof_ = true;
   while (iterator_->Valid()) {
     if (walk_.Contains(iterator_->key())) {
+      const size_t misfit = walk_.Misfit(iterator_->key());
+      if (misfit > 0) {
+        PassPrefix(misfit);
+        continue;
+      }
       eof_ = false;
       return absl::OkStatus();
     }
@@ -295,20 +300,24 @@ absl::Status Cursor::PassDuplicates() {
     NORI_RETURN_IF_ERROR(
         SkipKeyColumn(&rest, path_->columns[i].key.descending));
   }
-  prefix_.assign(
-      iterator_->key().substr(0, iterator_->key().size() - rest.size()));
-  const auto duplicate = [this] {
+  PassPrefix(iterator_->key().size() - rest.size());
+  return absl::OkStatus();
+}
+
+// Leaves the entries that agree with the one at hand in so many bytes.
+void Cursor::PassPrefix(size_t bytes) {
+  prefix_.assign(iterator_->key().substr(0, bytes));
+  const auto agrees = [this] {
     return iterator_->Valid() && iterator_->key().starts_with(prefix_);
   };
-  for (int i = 0; i < kDuplicateSteps && duplicate(); ++i) Step();
-  if (!duplicate()) return absl::OkStatus();
+  for (int i = 0; i < kPrefixSteps && agrees(); ++i) Step();
+  if (!agrees()) return;
   if (reverse_) {
     iterator_->SeekForPrev(prefix_);
-    if (duplicate()) iterator_->Prev();
+    if (agrees()) iterator_->Prev();
   } else {
     iterator_->Seek(PrefixSuccessor(prefix_));
   }
-  return absl::OkStatus();
 }
 
 absl::Status Cursor::Gather() {

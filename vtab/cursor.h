@@ -74,6 +74,7 @@ class Cursor : public sqlite3_vtab_cursor {
   void SeekIntoRange();
   void Step();
   absl::Status PassDuplicates();
+  void PassPrefix(size_t bytes);
   // Reads all rows' keys and sorts them by plan_->order.
   absl::Status Gather();
   absl::Status FindSorted();
@@ -119,7 +120,7 @@ class Cursor : public sqlite3_vtab_cursor {
 
   std::vector<std::string> sorted_;  // keys
   size_t sorted_at_ = 0;
-  std::string prefix_;  // scratch of PassDuplicates
+  std::string prefix_;  // scratch of PassPrefix
 
   uint64_t number_ = 0;  // in the statement
   ScanReport report_;    // of plan_
