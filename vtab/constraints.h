@@ -37,6 +37,11 @@ struct Constraint {
   // The column is compared by LIKE or GLOB, too: SQLite may have made the
   // constraint from it.
   bool from_pattern = false;
+
+  // Whether it is a term of the WHERE clause.
+  bool IsTerm() const {
+    return kind != ConstraintKind::kLimit && kind != ConstraintKind::kOffset;
+  }
 };
 
 class Constraints {
