@@ -411,7 +411,7 @@ bool KeyWalk::SkipTo(std::string_view key) {
 }
 
 size_t KeyWalk::Misfit(std::string_view key) const {
-  if (intervals_.empty() || !intervals_[interval_].only_numbers) return 0;
+  if (!only_numbers()) return 0;
   const size_t length = NoNumberPrefix(key.substr(last_at_), descending_);
   return length == 0 ? 0 : last_at_ + length;
 }

@@ -57,6 +57,10 @@ class KeyWalk {
   bool Contains(std::string_view key) const {
     return key >= begin_ && (end_.empty() || key < end_);
   }
+  // Whether texts that are no numbers do not match in the range at hand.
+  bool only_numbers() const {
+    return !intervals_.empty() && intervals_[interval_].only_numbers;
+  }
   // How many bytes of `key`, which lies in the range at hand, all keys have
   // that cannot match either, if it cannot; 0: it may match. Some ranges are
   // there for texts that are numbers, which lie scattered among others.

@@ -25,6 +25,8 @@ constexpr double kBoundShare = 0.25;
 constexpr double kTermShare = 0.933;
 constexpr double kEqualityShare = 0.25;
 constexpr double kFlagShare = 0.5;
+// The share that a LIKE or GLOB leaves.
+constexpr double kPatternShare = 0.25;
 constexpr double kLimitGuess = 50;
 // Entries of one block, inside which indexes cannot count.
 constexpr double kBlockEntries = 32;
@@ -44,6 +46,7 @@ class PathPlanner {
       : context_(context), info_(*context.info), path_(path) {}
 
   KnownShare Share() {
+    only_known_ = true;
     MatchPrefix();
     MatchRange();
     std::vector<sqlite3_value*> values;
@@ -59,13 +62,8 @@ class PathPlanner {
     add(known.upper);
     if (share.constraints.empty() || context_.engine == nullptr) return {};
     KeyWalk walk;
-    double rows = 0;
-    if (walk.Bind(path_, known, values.data()) != BoundKind::kEmpty) {
-      walk.Start(/*reverse=*/false);
-      rows =
-          static_cast<double>(context_.engine->Estimate(walk.Hull()).entries);
-    }
-    share.share = std::clamp(rows, 1.0, Total()) / Total();
+    const BoundKind kind = walk.Bind(path_, known, values.data());
+    share.share = std::clamp(EntriesOf(kind, &walk), 1.0, Total()) / Total();
     return share;
   }
 
@@ -89,7 +87,11 @@ class PathPlanner {
 
  private:
   const Constraint* Find(size_t position, ConstraintKind kind) const {
-    return context_.constraints->Find(path_.columns[position], kind);
+    const Constraint* constraint =
+        context_.constraints->Find(path_.columns[position], kind);
+    const bool is_wanted = !only_known_ || (constraint != nullptr &&
+                                            constraint->literal != nullptr);
+    return is_wanted ? constraint : nullptr;
   }
   // SQLite gives the argument of a constraint once. A column that a path has
   // twice, by two collations, is bound once.
@@ -384,6 +386,20 @@ class PathPlanner {
                                                  columns);
   }
 
+  // Texts that are numbers are thought to be few among others.
+  double EntriesOf(BoundKind kind, KeyWalk* walk) const {
+    if (kind == BoundKind::kEmpty) return 0;
+    if (kind == BoundKind::kPoint) return 1;
+    double entries = 0;
+    walk->Start(/*reverse=*/false);
+    do {
+      if (walk->only_numbers()) continue;
+      entries += static_cast<double>(
+          context_.engine->Estimate({walk->begin(), walk->end()}).entries);
+    } while (walk->Advance());
+    return entries;
+  }
+
   // Entries that the scan visits.
   double Visited() {
     std::vector<sqlite3_value*> values;
@@ -398,7 +414,6 @@ class PathPlanner {
       KeyWalk walk;
       const BoundKind kind = walk.Bind(path_, known, values.data());
       if (kind == BoundKind::kEmpty) return 1;
-      walk.Start(/*reverse=*/false);
       const KeyRange hull = walk.Hull();
       const bool all_known = known.prefix.size() == columns &&
                              known.lower == plan_.lower &&
@@ -408,8 +423,7 @@ class PathPlanner {
       const double least =
           has_bounds ? 1
                      : std::min(PerPrefix(known.prefix.size()), kBlockEntries);
-      rows = std::max(
-          least, static_cast<double>(context_.engine->Estimate(hull).entries));
+      rows = std::max(least, EntriesOf(kind, &walk));
       if (known.prefix.size() < columns) {
         rows *= PerPrefix(columns) / PerPrefix(known.prefix.size());
       }
@@ -492,6 +506,13 @@ class PathPlanner {
         most = std::min(most, IsFlag(constraint) ? kFlagShare : kEqualityShare);
       }
     }
+    for (const int column : context_.constraints->patterned()) {
+      const bool is_in_range = std::any_of(
+          counted.begin(), counted.end(), [column](const Constraint* c) {
+            return c->from_pattern && c->column == column;
+          });
+      if (!is_in_range) rows *= kPatternShare;
+    }
     return std::min(rows, std::max(1.0, Total() * most));
   }
 
@@ -548,6 +569,7 @@ class PathPlanner {
   const AccessPath& path_;
   Plan plan_;
   Candidate candidate_;
+  bool only_known_ = false;  // looks at no constraint of an unknown value
   // Some argument may come from a column of another affinity.
   bool mixed_ = false;
   size_t ordered_ = 0;  // leading columns of the path that ORDER BY has used
