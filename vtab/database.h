@@ -84,7 +84,10 @@ class Database : public std::enable_shared_from_this<Database> {
   // open SQLite calls Savepoint for that table next, with the highest number.
   absl::Status Join(const void* table);
   // The same for a table that does not begin anything.
-  void Joins(const void* table) { joining_ = table; }
+  void Joins(const void* table) {
+    joining_ = table;
+    joins_first_ = false;
+  }
   absl::Status Sync();
   absl::Status Commit();
   absl::Status Rollback();

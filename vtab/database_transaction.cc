@@ -220,9 +220,10 @@ void Database::Savepoint(int number, const void* table) {
   if (marks_.contains(number)) return;
   // Nobody was told of a savepoint that was there before any table joined. The
   // changes since then are those of the whole transaction, whenever the table
-  // joined that is told now.
-  const bool is_older =
-      transaction_ == nullptr || (joins && number <= open_at_begin_);
+  // joined that is told now. (The first table's mark is right also where this
+  // is a new savepoint and none was open as it joined.)
+  const bool is_older = transaction_ == nullptr ||
+                        (joins && !joins_first_ && number <= open_at_begin_);
   marks_[number] =
       is_older ? std::nullopt : std::optional<uint64_t>(transaction_->Mark());
 }
