@@ -108,6 +108,12 @@ absl::Status Database::OpenFile(const DatabaseState& own) {
   // engine is told here decides what it keeps.
   request.context.host_mixed_number = [this,
                                        &own]() -> absl::StatusOr<uint64_t> {
+    // Nobody else can have committed since this connection began to write, and
+    // in EXCLUSIVE nobody else can even read.
+    if (sqlite3_txn_state(connection_->db(), schema_.c_str()) ==
+        SQLITE_TXN_WRITE) {
+      return own.last_mixed;
+    }
     absl::StatusOr<DatabaseState> newest = state_table_.ReadCommitted();
     if (newest.ok()) return newest->last_mixed;
     NORI_ASSIGN_OR_RETURN(const std::string mode,

@@ -117,9 +117,9 @@ StatementGenerator::Statement StatementGenerator::Transaction() {
     case 0:
       return {"BEGIN"};
     case 1: {
-      // Not EXCLUSIVE: after RENAME in one, a write may get SQLITE_BUSY in a
-      // database file.
-      return {OneIn(2) ? "BEGIN DEFERRED" : "BEGIN IMMEDIATE"};
+      static constexpr const char* kKinds[] = {"DEFERRED", "IMMEDIATE",
+                                               "EXCLUSIVE"};
+      return {"BEGIN " + std::string(kKinds[Uniform(3)])};
     }
     case 2:
       return {OneIn(2) ? "COMMIT" : "END"};

@@ -192,6 +192,27 @@ TEST_F(TransactionsTest, SchemaChangesRollBackToSavepoints) {
   EXPECT_EQ(b.Get("PRAGMA integrity_check"), "'ok'");
 }
 
+// The engine may be opened by a connection that lets nobody else read the file.
+TEST_F(TransactionsTest, TheEngineIsOpenedInsideAnExclusiveTransaction) {
+  for (const std::string mode : {"delete", "wal"}) {
+    const std::string path = Path("exclusive-" + mode + ".db");
+    {
+      TestConnection c(path);
+      c.Get(kTables);
+      c.Get("PRAGMA journal_mode = " + mode);
+      c.Get(
+          "BEGIN; INSERT INTO t VALUES(2, 2); INSERT INTO c VALUES(2, 2);"
+          "COMMIT");
+    }
+    TestConnection c(path);
+    c.Get(
+        "BEGIN EXCLUSIVE; INSERT INTO t VALUES(3, 3);"
+        "INSERT INTO c VALUES(3, 3); COMMIT");
+    EXPECT_EQ(c.Get("SELECT group_concat(id) FROM t"), "'1,2,3'");
+    EXPECT_EQ(c.Get("SELECT group_concat(id) FROM c"), "'1,2,3'");
+  }
+}
+
 // A table that joins a transaction under way is told only of the innermost
 // savepoint, which may be older than what other tables have changed.
 TEST_F(TransactionsTest, TablesThatJoinLateLeaveSavepointsWhereTheyWere) {
