@@ -268,7 +268,7 @@ absl::Status Cursor::SettleInRanges() {
     if (walk_.Contains(iterator_->key())) {
       const size_t misfit = walk_.Misfit(iterator_->key());
       if (misfit > 0) {
-        PassMisfits(misfit);
+        PassPrefix(misfit, /*inside=*/true);
         continue;
       }
       eof_ = false;
@@ -321,43 +321,27 @@ absl::Status Cursor::PassDuplicates() {
     NORI_RETURN_IF_ERROR(
         SkipKeyColumn(&rest, path_->columns[i].key.descending));
   }
-  PassPrefix(iterator_->key().size() - rest.size());
+  PassPrefix(iterator_->key().size() - rest.size(), /*inside=*/false);
   return absl::OkStatus();
 }
 
-// Leaves the entries that agree with the one at hand in so many bytes.
-void Cursor::PassPrefix(size_t bytes) {
+// Leaves the entries that agree with the one at hand in so many bytes. With
+// `inside` only those in the range at hand: in another one they may match.
+void Cursor::PassPrefix(size_t bytes, bool inside) {
   prefix_.assign(iterator_->key().substr(0, bytes));
-  const auto agrees = [this] {
-    return iterator_->Valid() && iterator_->key().starts_with(prefix_);
-  };
-  for (int i = 0; i < kPrefixSteps && agrees(); ++i) Step();
-  if (!agrees()) return;
-  if (reverse_) {
-    iterator_->SeekForPrev(prefix_);
-    if (agrees()) iterator_->Prev();
-  } else {
-    iterator_->Seek(PrefixSuccessor(prefix_));
-  }
-}
-
-// The same of entries that do not match, inside the range at hand: in another
-// one they may.
-void Cursor::PassMisfits(size_t bytes) {
-  prefix_.assign(iterator_->key().substr(0, bytes));
-  const auto agrees = [this] {
+  const auto agrees = [this, inside] {
     return iterator_->Valid() && iterator_->key().starts_with(prefix_) &&
-           walk_.Contains(iterator_->key());
+           (!inside || walk_.Contains(iterator_->key()));
   };
   for (int i = 0; i < kPrefixSteps && agrees(); ++i) Step();
   if (!agrees()) return;
   if (reverse_) {
-    iterator_->SeekForPrev(std::max(prefix_, walk_.begin()));
+    iterator_->SeekForPrev(inside ? std::max(prefix_, walk_.begin()) : prefix_);
     if (agrees()) iterator_->Prev();
     return;
   }
   const std::string end = PrefixSuccessor(prefix_);
-  const bool ends_first = !walk_.end().empty() && walk_.end() < end;
+  const bool ends_first = inside && !walk_.end().empty() && walk_.end() < end;
   iterator_->Seek(ends_first ? walk_.end() : end);
 }
 

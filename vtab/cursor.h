@@ -76,8 +76,7 @@ class Cursor : public sqlite3_vtab_cursor {
   void SeekIntoRange();
   void Step();
   absl::Status PassDuplicates();
-  void PassPrefix(size_t bytes);
-  void PassMisfits(size_t bytes);
+  void PassPrefix(size_t bytes, bool inside);
   // Reads all rows' keys and sorts them by plan_->order.
   absl::Status Gather();
   absl::Status FindSorted();
@@ -126,7 +125,7 @@ class Cursor : public sqlite3_vtab_cursor {
 
   std::vector<std::string> sorted_;  // keys
   size_t sorted_at_ = 0;
-  std::string prefix_;  // scratch of the two
+  std::string prefix_;  // scratch of PassPrefix
 
   uint64_t number_ = 0;  // in the statement
   ScanReport report_;    // of plan_

@@ -6,7 +6,6 @@
 // seed.
 
 #include <algorithm>
-#include <cstdio>
 #include <memory>
 #include <random>
 #include <set>
@@ -15,6 +14,7 @@
 
 #include "absl/strings/str_cat.h"
 #include "tests/vtab/best_index_spy.h"
+#include "tests/vtab/hostile_values.h"
 #include "tests/vtab/module_fixture.h"
 #include "tests/vtab/query_generator.h"
 #include "tests/vtab/same_result.h"
@@ -212,10 +212,7 @@ TEST_F(BestIndexTest, EveryTermAlone) {
 }
 
 TEST_F(BestIndexTest, SeveralTermsOrderAndLimit) {
-  const uint64_t seed =
-      NumberFromEnvironment("NORI_TEST_SEED", std::random_device{}());
-  std::printf("NORI_TEST_SEED=%llu\n", static_cast<unsigned long long>(seed));
-  std::mt19937_64 random(seed);
+  std::mt19937_64 random(TestSeed(std::random_device{}()));
   const auto pick = [&](const std::vector<std::string>& from) {
     return from[random() % from.size()];
   };
@@ -272,10 +269,7 @@ TEST_F(BestIndexTest, MoreTermsNeverLeaveMoreRows) {
 
 TEST_F(BestIndexTest, RandomQueries) {
   const uint64_t queries = NumberFromEnvironment("NORI_TEST_STATEMENTS", 600);
-  const uint64_t seed =
-      NumberFromEnvironment("NORI_TEST_SEED", std::random_device{}());
-  std::printf("NORI_TEST_SEED=%llu\n", static_cast<unsigned long long>(seed));
-  QueryGenerator generator(seed);
+  QueryGenerator generator(TestSeed(std::random_device{}()));
   for (uint64_t i = 0; i < queries; ++i) {
     if (i % 60 == 0) {
       Open();

@@ -15,6 +15,7 @@
 #include <vector>
 
 #include "gmock/gmock.h"
+#include "tests/vtab/hostile_values.h"
 #include "tests/vtab/module_fixture.h"
 
 namespace nori {
@@ -86,10 +87,7 @@ class DamageTest : public ModuleTest {
 
 TEST_F(DamageTest, FlippedAndTruncatedFiles) {
   MakeDatabase();
-  const uint64_t seed =
-      NumberFromEnvironment("NORI_TEST_SEED", std::random_device{}());
-  std::cout << "seed " << seed << std::endl;
-  std::mt19937_64 random(seed);
+  std::mt19937_64 random(TestSeed(std::random_device{}()));
   const std::vector<std::string> names = EngineFiles();
   ASSERT_GE(names.size(), 4u);  // manifest, CURRENT, a table, a log segment
   for (const std::string& name : names) {

@@ -3,7 +3,6 @@
 //
 // NORI_TEST_STATEMENTS sets the number of statements, NORI_TEST_SEED the seed.
 
-#include <cstdio>
 #include <memory>
 #include <random>
 #include <string>
@@ -11,6 +10,7 @@
 #include <vector>
 
 #include "tests/vtab/differences.h"
+#include "tests/vtab/hostile_values.h"
 #include "tests/vtab/module_fixture.h"
 #include "tests/vtab/same_result.h"
 #include "tests/vtab/statement_generator.h"
@@ -158,10 +158,7 @@ class DifferentialTest : public ModuleTest {
 TEST_F(DifferentialTest, RandomStatements) {
   const uint64_t statements =
       NumberFromEnvironment("NORI_TEST_STATEMENTS", 5000);
-  const uint64_t seed =
-      NumberFromEnvironment("NORI_TEST_SEED", std::random_device{}());
-  std::printf("NORI_TEST_SEED=%llu\n", static_cast<unsigned long long>(seed));
-  StatementGenerator generator(seed);
+  StatementGenerator generator(TestSeed(std::random_device{}()));
   for (uint64_t done = 0; done < statements; done += kStatementsPerTable) {
     if (!RunTable(&generator, done)) return;
   }

@@ -39,8 +39,8 @@ class HostileValues {
 };
 
 // Seed of a randomized test: NORI_TEST_SEED from the environment if set, else
-// a fixed one. Printed.
-uint64_t TestSeed();
+// `fallback`. Printed.
+uint64_t TestSeed(uint64_t fallback = 20240607);
 
 }  // namespace nori
 

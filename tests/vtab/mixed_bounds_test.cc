@@ -1,11 +1,11 @@
 // Bounds that may come from a column of numbers: SQLite compares texts that are
 // numbers as such then, and those lie scattered among the others.
 
-#include <cstdio>
 #include <random>
 #include <string>
 
 #include "absl/strings/str_cat.h"
+#include "tests/vtab/hostile_values.h"
 #include "tests/vtab/module_fixture.h"
 #include "tests/vtab/same_result.h"
 
@@ -58,10 +58,7 @@ std::string RandomText(std::mt19937_64* random) {
 }
 
 TEST_F(MixedBoundsTest, RandomBoundsFindWhatOrdinaryTablesFind) {
-  const uint64_t seed =
-      NumberFromEnvironment("NORI_TEST_SEED", std::random_device{}());
-  std::printf("NORI_TEST_SEED=%llu\n", static_cast<unsigned long long>(seed));
-  std::mt19937_64 random(seed);
+  std::mt19937_64 random(TestSeed(std::random_device{}()));
   const auto pick = [&random](std::initializer_list<const char*> from) {
     return *(from.begin() + random() % from.size());
   };

@@ -4,13 +4,13 @@
 // NORI_TEST_STATEMENTS sets the number of queries, NORI_TEST_SEED the seed.
 
 #include <algorithm>
-#include <cstdio>
 #include <iterator>
 #include <memory>
 #include <random>
 #include <string>
 #include <vector>
 
+#include "tests/vtab/hostile_values.h"
 #include "tests/vtab/module_fixture.h"
 #include "tests/vtab/query_generator.h"
 #include "tests/vtab/same_result.h"
@@ -104,10 +104,7 @@ class QueryDifferentialTest : public ModuleTest {
 
 TEST_F(QueryDifferentialTest, RandomQueries) {
   const uint64_t queries = NumberFromEnvironment("NORI_TEST_STATEMENTS", 5000);
-  const uint64_t seed =
-      NumberFromEnvironment("NORI_TEST_SEED", std::random_device{}());
-  std::printf("NORI_TEST_SEED=%llu\n", static_cast<unsigned long long>(seed));
-  QueryGenerator generator(seed);
+  QueryGenerator generator(TestSeed(std::random_device{}()));
   for (uint64_t done = 0; done < queries; done += kQueriesPerTables) {
     if (!RunTables(&generator, done)) return;
   }
