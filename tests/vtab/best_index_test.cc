@@ -101,6 +101,16 @@ class BestIndexTest : public ModuleTest {
     }
   }
 
+  // SQLite 3.40.1 loses rows where it passes an equality on from one column to
+  // another of a different collation, and looks it up in an index.
+  void DropNativeIndexes() {
+    const SqlResult indexes = native_->Run(
+        "SELECT name FROM sqlite_schema WHERE type = 'index' AND sql > ''");
+    for (const std::string& name : indexes.rows) {
+      native_->Get("DROP INDEX " + name);
+    }
+  }
+
   void Open(const Shape& shape) {
     Open();
     const std::string fill = absl::StrCat(
@@ -281,6 +291,7 @@ TEST_F(BestIndexTest, RandomQueries) {
         native_->Run(insert);
         nori_->Run(insert);
       }
+      DropNativeIndexes();
     }
     Check(generator.Query(), nullptr);
     if (HasFailure()) return;
