@@ -68,6 +68,20 @@ TEST_F(ProtocolTest, RowidByAllItsNames) {
        "SELECT id, typeof(v), json_type(json_array(v)), length(v) FROM t"});
 }
 
+// SQLite does not tell which was named last, as it would go by.
+TEST_F(ProtocolTest, AliasCountsBesideTheRowid) {
+  TestConnection a(":memory:");
+  a.Get(kCreate);
+  a.Get(
+      "INSERT INTO t(rowid, id) VALUES(1, 2); INSERT INTO t(id, rowid) "
+      "VALUES(3, 4); INSERT INTO t(rowid, id) VALUES(NULL, 9);"
+      "INSERT INTO t(rowid, id) VALUES(20, NULL)");
+  EXPECT_EQ(a.Get("SELECT id FROM t"), "2\n3\n9\n20");
+  a.Get("UPDATE t SET rowid = 50, id = 51 WHERE id = 2");
+  a.Get("UPDATE t SET id = 61, rowid = 60 WHERE id = 3");
+  EXPECT_EQ(a.Get("SELECT id FROM t"), "9\n20\n51\n61");
+}
+
 TEST_F(ProtocolTest, RollbackToUnderAnOpenCursor) {
   TestConnection a(Path("a.db"));
   a.Get(kCreate);
