@@ -310,11 +310,12 @@ class Engine {
 
   // Syncs every commit so far.
   virtual absl::Status SyncLog() = 0;
-  // Writes the memtables to tables and waits for it.
-  virtual absl::Status Flush() = 0;
   // Asked between the pieces of a long piece of work: an error ends it and is
   // returned. Null: go on.
   using GoOn = std::function<absl::Status()>;
+  // Writes the memtables to tables, one after the other, and waits for it.
+  virtual absl::Status Flush(const GoOn& go_on) = 0;
+  absl::Status Flush() { return Flush(nullptr); }
   // Merges everything in `range` to one run per slot and waits for it.
   virtual absl::Status CompactRange(const KeyRange& range,
                                     const GoOn& go_on) = 0;

@@ -162,6 +162,13 @@ absl::Status Connection::EnlistGuard() {
                             SQLITE_PREPARE_PERSISTENT, &guard_statement_,
                             nullptr);
     NORI_RETURN_IF_ERROR(StatusOfSqlite(db_, rc, "using temp.nori_guard"));
+    // Compiling has connected the table, if it is the module's. Somebody else's
+    // rows must not be deleted.
+    if (guard_tables_ == 0) {
+      FinalizeStatements();
+      return SqliteError(SQLITE_ERROR,
+                         "temp.nori_guard is not nori's own table: rename it");
+    }
   }
   sqlite3_step(guard_statement_);
   rc = sqlite3_reset(guard_statement_);

@@ -58,7 +58,8 @@ Constraints::Constraints(const TableSchema& schema, sqlite3_index_info* info)
       }
     }
   }
-  complete_ = IsComplete();
+  FindGap();
+  DoubtPartsOfRowValues();
 }
 
 int Constraints::ColumnOf(int column) const {
@@ -112,7 +113,7 @@ void Constraints::AddPattern(int number) {
 // the table, which it then checks without showing it here. Terms are numbered
 // in the order of the clause, LIMIT and OFFSET last: a number that is missing
 // is such a term, or one that was replaced by others.
-bool Constraints::IsComplete() const {
+void Constraints::FindGap() {
   std::vector<int> numbers;
   numbers.reserve(static_cast<size_t>(info_->nConstraint));
   for (int i = 0; i < info_->nConstraint; ++i) {
@@ -120,9 +121,33 @@ bool Constraints::IsComplete() const {
   }
   std::sort(numbers.begin(), numbers.end());
   for (size_t i = 0; i < numbers.size(); ++i) {
-    if (numbers[i] != static_cast<int>(i)) return false;
+    if (numbers[i] == static_cast<int>(i)) continue;
+    gap_ = static_cast<int>(i);
+    return;
   }
-  return true;
+}
+
+// SQLite puts an equality for each column in the place of `(a, b) IN (...)`,
+// which it keeps for itself, and gives all of them the collation of the first.
+// The real one is the column's own (or of a COLLATE in the row value, which
+// cannot be known). By an index of another collation rows would be missed,
+// unless the column's tells all values apart.
+void Constraints::DoubtPartsOfRowValues() {
+  if (!gap_.has_value()) return;
+  std::erase_if(list_, [this](Constraint& constraint) {
+    if (constraint.kind != ConstraintKind::kEqual ||
+        constraint.literal != nullptr ||
+        info_->aConstraint[constraint.number].iTermOffset < *gap_ ||
+        constraint.column == schema_.rowid_column || constraint.column < 0 ||
+        constraint.column >= static_cast<int>(schema_.columns.size())) {
+      return false;
+    }
+    const Collation own =
+        schema_.columns[static_cast<size_t>(constraint.column)].collation;
+    if (constraint.collation == own) return false;
+    constraint.doubtful = true;
+    return own != Collation::kBinary;
+  });
 }
 
 const Constraint* Constraints::Find(const PathColumn& column,
@@ -152,6 +177,7 @@ const Constraint* Constraints::Find(ConstraintKind kind) const {
 
 bool Constraints::IsExact(const PathColumn& column,
                           const Constraint& constraint) {
+  if (constraint.doubtful) return false;
   if (column.affinity != Affinity::kText &&
       column.affinity != Affinity::kBlob) {
     return true;

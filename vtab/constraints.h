@@ -37,6 +37,9 @@ struct Constraint {
   // The column is compared by LIKE or GLOB, too: SQLite may have made the
   // constraint from it.
   bool from_pattern = false;
+  // It may be a part of `(a, b) IN (...)`, whose real collation may tell more
+  // values apart.
+  bool doubtful = false;
 
   // Whether it is a term of the WHERE clause.
   bool IsTerm() const {
@@ -62,7 +65,7 @@ class Constraints {
   int terms() const { return terms_; }
   // Whether the list is known to show every term of the WHERE clause: only then
   // may an OFFSET be taken over.
-  bool complete() const { return complete_; }
+  bool complete() const { return !gap_.has_value(); }
   // The column of sqlite3_index_info as in Constraint::column.
   int ColumnOf(int column) const;
 
@@ -76,14 +79,16 @@ class Constraints {
  private:
   void Add(int number);
   void AddPattern(int number);
-  bool IsComplete() const;
+  void FindGap();
+  void DoubtPartsOfRowValues();
 
   const TableSchema& schema_;
   sqlite3_index_info* const info_;
   std::vector<Constraint> list_;
   std::vector<int> patterned_;
   int terms_ = 0;
-  bool complete_ = false;
+  // The first term of the WHERE clause that SQLite does not show.
+  std::optional<int> gap_;
 };
 
 }  // namespace nori

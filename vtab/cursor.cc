@@ -153,6 +153,7 @@ absl::Status Cursor::Filter(int plan_number, sqlite3_value** argv) {
                           BindSnapshot(argv[plan_->as_of]));
     if (!possible) return absl::OkStatus();
   }
+  table_->last_used_snapshot = as_of_ != nullptr;
   const BoundKind kind = walk_.Bind(*path_, *plan_, argv);
   if (kind == BoundKind::kEmpty) return absl::OkStatus();
   // Opened inside a write transaction that has ended since.
@@ -289,6 +290,7 @@ void Cursor::Step() {
 }
 
 absl::Status Cursor::Next() {
+  table_->last_used_snapshot = as_of_ != nullptr;
   switch (mode_) {
     case Mode::kPoints:
       entry_parsed_ = row_parsed_ = false;
@@ -442,7 +444,7 @@ absl::Status Cursor::Column(sqlite3_context* context, int column) {
       sqlite3_vtab_nochange(context)) {
     return absl::OkStatus();
   }
-  if (is_key) table_->row_of_snapshot = as_of_ != nullptr;
+  if (is_key) table_->last_used_snapshot = as_of_ != nullptr;
   Value value;
   if (entry_.has_value() && (is_key || path_->index->Covers(column))) {
     NORI_RETURN_IF_ERROR(ParseEntry());
@@ -474,7 +476,7 @@ absl::Status Cursor::Rowid(sqlite3_int64* rowid) {
     // is for this code, the statement uses the key.
     return SqliteError(SQLITE_SCHEMA, "a table with a key has no rowid");
   }
-  table_->row_of_snapshot = as_of_ != nullptr;
+  table_->last_used_snapshot = as_of_ != nullptr;
   if (entry_.has_value()) {
     NORI_RETURN_IF_ERROR(ParseEntry());
     NORI_ASSIGN_OR_RETURN(*rowid, entry_->Rowid());

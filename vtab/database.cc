@@ -27,6 +27,23 @@ std::string PathOf(sqlite3* db, const std::string& schema) {
   return in_memory ? "" : path;
 }
 
+// The file object that a schema's pager has as long as it lives; null if the
+// schema has none yet.
+sqlite3_file* FileOf(sqlite3* db, const std::string& schema) {
+  sqlite3_file* file = nullptr;
+  sqlite3_file_control(db, schema.c_str(), SQLITE_FCNTL_FILE_POINTER, &file);
+  return file;
+}
+
+// Equal for the connections that share one database in memory.
+std::string MemoryHostOf(sqlite3* db, const std::string& schema) {
+  const char* const name = sqlite3_db_filename(db, schema.c_str());
+  // memdb's databases with such names are shared.
+  if (name != nullptr && name[0] == '/') return name;
+  return absl::StrCat(
+      absl::Hex(reinterpret_cast<uintptr_t>(FileOf(db, schema))));
+}
+
 uint64_t RandomSeed() {
   uint64_t seed;
   sqlite3_randomness(sizeof(seed), &seed);
@@ -40,6 +57,7 @@ Database::Database(Connection* connection, std::string schema)
       schema_(std::move(schema)),
       path_(PathOf(connection->db(), schema_)),
       owner_(CurrentProcess()),
+      host_file_(FileOf(connection->db(), schema_)),
       state_table_(connection->db(), schema_) {}
 
 Database::~Database() {
@@ -51,8 +69,21 @@ void Database::AbandonTransaction() {
   static_cast<void>(new SnapshotRef(std::move(view_)));
 }
 
-bool Database::StillAttached() const {
-  return PathOf(connection_->db(), schema_) == path_;
+bool Database::StillAttached() {
+  return PathOf(connection_->db(), schema_) == path_ && !IsReplaced();
+}
+
+bool Database::IsReplaced() {
+  sqlite3_file* const file = FileOf(connection_->db(), schema_);
+  if (host_file_ == nullptr) host_file_ = file;
+  return file != host_file_;
+}
+
+absl::Status Database::CheckIsPresent() {
+  if (!IsReplaced()) return absl::OkStatus();
+  // SQLite compiles the statement anew and tries again.
+  return SqliteError(SQLITE_SCHEMA,
+                     "the database was replaced by sqlite3_deserialize");
 }
 
 absl::Status Database::CheckProcess() const {
@@ -90,11 +121,13 @@ absl::Status Database::EnsureOpen() {
 }
 
 absl::Status Database::FindInMemory(const DatabaseState& own) {
-  shared_ = EngineRegistry::Instance().FindInMemory(own.identity);
+  shared_ = EngineRegistry::Instance().FindInMemory(
+      own.identity, MemoryHostOf(connection_->db(), schema_));
   if (shared_ != nullptr) return absl::OkStatus();
   return absl::NotFoundError(
-      "the rows of this database's nori tables were in the memory of a "
-      "connection that is closed");
+      "the rows of this database's nori tables are not in this memory: those "
+      "of a connection that is closed are gone, and nori tables cannot be "
+      "copied into memory; attach the database and use INSERT ... SELECT");
 }
 
 absl::Status Database::OpenFile(const DatabaseState& own) {
@@ -169,7 +202,9 @@ absl::Status Database::CreateEngine(
   NORI_RETURN_IF_ERROR(ValidateOptions(options));
   EngineRegistry& registry = EngineRegistry::Instance();
   if (in_memory()) {
-    NORI_ASSIGN_OR_RETURN(shared_, registry.CreateInMemory(options));
+    NORI_ASSIGN_OR_RETURN(
+        shared_, registry.CreateInMemory(
+                     options, MemoryHostOf(connection_->db(), schema_)));
   } else {
     NORI_RETURN_IF_ERROR(registry.SetAside(EngineDirectory()));
     EngineRegistry::OpenRequest request;
@@ -268,8 +303,11 @@ absl::Status Database::DropTable(const std::string& name) {
                     absl::IsFailedPrecondition(opened) ||
                     absl::IsDataLoss(opened);
   if (!opened.ok() && !lost) return opened;
-  NORI_ASSIGN_OR_RETURN(const bool exists, state_table_.Exists());
-  if (!exists) return absl::OkStatus();
+  const absl::StatusOr<bool> exists = state_table_.Exists();
+  // Another table of that name: what was nori's is gone.
+  if (absl::IsFailedPrecondition(exists.status())) return absl::OkStatus();
+  NORI_RETURN_IF_ERROR(exists.status());
+  if (!*exists) return absl::OkStatus();
   const absl::StatusOr<TableState> found = state_table_.FindTable(name);
   if (absl::IsNotFound(found.status())) return absl::OkStatus();
   NORI_RETURN_IF_ERROR(found.status());

@@ -42,7 +42,7 @@ class Database : public std::enable_shared_from_this<Database> {
   // The database has no file: memory, temp, memdb.
   bool in_memory() const { return path_.empty(); }
   // Whether the schema name still stands for the file that this was made for.
-  bool StillAttached() const;
+  bool StillAttached();
 
   // Makes the next EnsureOpen read nori_state again: the schema was, and the
   // file may be another one (sqlite3_backup writes over an open database).
@@ -141,6 +141,10 @@ class Database : public std::enable_shared_from_this<Database> {
   enum class ViewScope : uint8_t { kNone, kCursors, kTransaction };
 
   absl::Status CheckProcess() const;
+  // Whether sqlite3_deserialize has put another database in the place of the
+  // schema's; statements that were compiled before that still come here.
+  bool IsReplaced();
+  absl::Status CheckIsPresent();
   std::string EngineDirectory() const { return path_ + "-nori"; }
   absl::Status FindInMemory(const DatabaseState& own);
   absl::Status OpenFile(const DatabaseState& own);
@@ -171,6 +175,7 @@ class Database : public std::enable_shared_from_this<Database> {
   const std::string schema_;
   const std::string path_;  // of the database file; empty: in memory
   const pid_t owner_;
+  sqlite3_file* host_file_ = nullptr;  // null: temp has none yet
   StateTable state_table_;
   SharedEngineRef shared_;
   bool identity_checked_ = false;  // shared_ is the one that nori_state names

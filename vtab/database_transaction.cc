@@ -68,6 +68,7 @@ Database::BeginEngineTransaction() {
 
 absl::Status Database::Begin() {
   if (transaction_ != nullptr) return absl::OkStatus();
+  NORI_RETURN_IF_ERROR(CheckIsPresent());
   NORI_RETURN_IF_ERROR(EnsureOpen());
   autocommit_ = sqlite3_get_autocommit(connection_->db()) != 0;
   changes_at_begin_ = sqlite3_total_changes64(connection_->db());
@@ -285,6 +286,7 @@ absl::StatusOr<SnapshotRef> Database::TakeSnapshot(bool in_transaction) {
 
 absl::StatusOr<SnapshotRef> Database::AcquireView() {
   NORI_RETURN_IF_ERROR(CheckProcess());
+  NORI_RETURN_IF_ERROR(CheckIsPresent());
   NORI_RETURN_IF_ERROR(EnsureOpen());
   if (transaction_ != nullptr) {
     ++open_cursors_;

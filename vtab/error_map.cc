@@ -89,6 +89,7 @@ absl::Status StatusOfSqlite(sqlite3* db, int code, const char* what) {
   if (code == SQLITE_OK || code == SQLITE_ROW || code == SQLITE_DONE) {
     return absl::OkStatus();
   }
+  if (code == SQLITE_INTERRUPT) return NativeError(code, "interrupted");
   // The message belongs to the last call, which may not be the one that failed.
   const char* message = (sqlite3_errcode(db) & 0xff) == (code & 0xff)
                             ? sqlite3_errmsg(db)

@@ -5,6 +5,7 @@
 #include "vtab/error_map.h"
 #include "vtab/index_ddl.h"
 #include "vtab/introspection.h"
+#include "vtab/other_copy.h"
 #include "vtab/read_guard.h"
 #include "vtab/virtual_table.h"
 
@@ -50,6 +51,12 @@ int Load(sqlite3* db, char** error, const sqlite3_api_routines* api) {
   if (sqlite3_libversion_number() < kOldestSqlite) {
     *error = sqlite3_mprintf("nori needs SQLite 3.38 or newer, this is %s",
                              sqlite3_libversion());
+    return SQLITE_ERROR;
+  }
+  if (AnotherCopyIsLoaded()) {
+    *error = sqlite3_mprintf(
+        "another copy of nori, from another file, is loaded in this process; "
+        "use that one");
     return SQLITE_ERROR;
   }
   int rc = Register(db);

@@ -58,7 +58,7 @@ class Call {
   Engine::GoOn GoOn() const {
     return [connection = connection()]() -> absl::Status {
       if (!connection->IsInterrupted()) return absl::OkStatus();
-      return SqliteError(SQLITE_INTERRUPT, "interrupted");
+      return NativeError(SQLITE_INTERRUPT, "interrupted");
     };
   }
 
@@ -97,7 +97,7 @@ absl::Status Flush(const Call& call) {
   NORI_ASSIGN_OR_RETURN(const FunctionTarget target,
                         call.Target(0, TargetKind::kSchema));
   target.database->shared().mixed().Tidy();
-  NORI_RETURN_IF_ERROR(target.database->engine()->Flush());
+  NORI_RETURN_IF_ERROR(target.database->engine()->Flush(call.GoOn()));
   call.Return("ok");
   return absl::OkStatus();
 }
@@ -195,7 +195,7 @@ absl::Status VerifyIndexes(Database& database, const Engine::GoOn& go_on) {
     NORI_RETURN_IF_ERROR(go_on());
     NORI_ASSIGN_OR_RETURN(VirtualTable* const table,
                           database.ConnectTable(name));
-    if (table != nullptr) NORI_RETURN_IF_ERROR(CheckIndexes(table));
+    if (table != nullptr) NORI_RETURN_IF_ERROR(CheckIndexes(table, go_on));
   }
   return absl::OkStatus();
 }
@@ -203,7 +203,7 @@ absl::Status VerifyIndexes(Database& database, const Engine::GoOn& go_on) {
 absl::Status VerifyTable(const Call& call, const FunctionTarget& target) {
   NORI_ASSIGN_OR_RETURN(VirtualTable* const table, ConnectTable(target));
   NORI_RETURN_IF_ERROR(CheckRows(table, call.GoOn()));
-  NORI_RETURN_IF_ERROR(CheckIndexes(table));
+  NORI_RETURN_IF_ERROR(CheckIndexes(table, call.GoOn()));
   call.Return("ok");
   return absl::OkStatus();
 }

@@ -79,9 +79,19 @@ class IndexDdl {
   }
 
  private:
-  // Finds the schema of the table.
+  // Finds the schema of the table: of one that is called so as a whole, dots
+  // and quotes included, rather than of one whose name is a part.
   absl::Status Find(const std::string& text) {
-    const TableName wanted = ParseTableName(text);
+    for (const TableName& wanted :
+         {TableName{"", text}, ParseTableName(text)}) {
+      NORI_ASSIGN_OR_RETURN(const bool found, Find(wanted));
+      if (found) return absl::OkStatus();
+    }
+    return absl::InvalidArgumentError(
+        absl::StrCat("there is no nori table called ", text));
+  }
+
+  absl::StatusOr<bool> Find(const TableName& wanted) {
     std::vector<std::string> schemas = {wanted.schema};
     if (wanted.schema.empty()) {
       NORI_ASSIGN_OR_RETURN(schemas, SchemasOf(connection_->db()));
@@ -99,10 +109,9 @@ class IndexDdl {
       NORI_RETURN_IF_ERROR(found.status());
       database_ = std::move(database);
       name_ = wanted.name;
-      return absl::OkStatus();
+      return true;
     }
-    return absl::InvalidArgumentError(
-        absl::StrCat("there is no nori table called ", text));
+    return false;
   }
 
   // The first %w of `format` stands for the schema, the second for the table.

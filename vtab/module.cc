@@ -110,6 +110,12 @@ int Fail(const absl::Status& status, char** error) {
 int Create(sqlite3* db, void* aux, int argc, const char* const* argv,
            sqlite3_vtab** result, char** error) noexcept {
   return Guarded([&] {
+    if (sqlite3_stricmp(argv[2], kStateTableName) == 0) {
+      *error = sqlite3_mprintf(
+          "nori: the table name %s is reserved for nori's own state",
+          kStateTableName);
+      return SQLITE_ERROR;
+    }
     auto table = Declare(db, aux, argc, argv);
     if (!table.ok()) return Fail(table.status(), error);
     const TableSchema& schema = (*table)->layout.schema;

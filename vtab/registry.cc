@@ -172,7 +172,7 @@ absl::Status EngineRegistry::SetAside(const std::string& directory) {
 }
 
 absl::StatusOr<SharedEngineRef> EngineRegistry::CreateInMemory(
-    const Options& options) {
+    const Options& options, const std::string& host) {
   auto memory = std::make_unique<MemoryFileSystem>();
   Options in_memory = options;
   in_memory.file_system = memory.get();
@@ -190,13 +190,14 @@ absl::StatusOr<SharedEngineRef> EngineRegistry::CreateInMemory(
   absl::MutexLock lock(&mutex_);
   std::erase_if(in_memory_,
                 [](const auto& entry) { return entry.second.expired(); });
-  in_memory_[shared->engine()->identity()] = shared;
+  in_memory_[{shared->engine()->identity(), host}] = shared;
   return shared;
 }
 
-SharedEngineRef EngineRegistry::FindInMemory(const std::string& identity) {
+SharedEngineRef EngineRegistry::FindInMemory(const std::string& identity,
+                                             const std::string& host) {
   absl::MutexLock lock(&mutex_);
-  const auto found = in_memory_.find(identity);
+  const auto found = in_memory_.find({identity, host});
   return found == in_memory_.end() ? nullptr : found->second.lock();
 }
 

@@ -12,6 +12,7 @@
 #include <memory>
 #include <optional>
 #include <string>
+#include <utility>
 
 #include "absl/base/thread_annotations.h"
 #include "absl/container/flat_hash_map.h"
@@ -88,11 +89,14 @@ class EngineRegistry {
   absl::Status SetAside(const std::string& directory)
       ABSL_LOCKS_EXCLUDED(mutex_);
 
-  // A new engine in memory, and one that FindInMemory finds by identity as long
-  // as somebody holds it; null if nobody does.
-  absl::StatusOr<SharedEngineRef> CreateInMemory(const Options& options)
+  // A new engine in memory for the database in memory `host`, and one that
+  // FindInMemory finds as long as somebody holds it; null if nobody does. A
+  // copy of the database has the identity and is another host.
+  absl::StatusOr<SharedEngineRef> CreateInMemory(const Options& options,
+                                                 const std::string& host)
       ABSL_LOCKS_EXCLUDED(mutex_);
-  SharedEngineRef FindInMemory(const std::string& identity)
+  SharedEngineRef FindInMemory(const std::string& identity,
+                               const std::string& host)
       ABSL_LOCKS_EXCLUDED(mutex_);
 
  private:
@@ -112,8 +116,9 @@ class EngineRegistry {
   absl::CondVar closed_;
   absl::flat_hash_map<FileIdentity, Entry> by_directory_
       ABSL_GUARDED_BY(mutex_);
-  std::map<std::string, std::weak_ptr<SharedEngine>> in_memory_
-      ABSL_GUARDED_BY(mutex_);
+  // By identity and host.
+  std::map<std::pair<std::string, std::string>, std::weak_ptr<SharedEngine>>
+      in_memory_ ABSL_GUARDED_BY(mutex_);
 };
 
 }  // namespace nori

@@ -96,14 +96,26 @@ absl::StatusOr<bool> StateTable::Exists() {
   NORI_ASSIGN_OR_RETURN(
       sqlite3_stmt* const raw,
       Prepare(schema_ == "temp"
-                  ? "SELECT 1 FROM \"%w\".sqlite_temp_schema WHERE name="
-                    "'nori_state' AND type='table'"
-                  : "SELECT 1 FROM \"%w\".sqlite_schema WHERE name="
-                    "'nori_state' AND type='table'"));
+                  ? "SELECT 1 FROM \"%w\".sqlite_temp_schema WHERE "
+                    "lower(name)='nori_state'"
+                  : "SELECT 1 FROM \"%w\".sqlite_schema WHERE "
+                    "lower(name)='nori_state'"));
   const StatementPtr statement(raw);
   const int rc = sqlite3_step(raw);
   NORI_RETURN_IF_ERROR(StatusOfSqlite(db_, rc, "looking for nori_state"));
-  return rc == SQLITE_ROW;
+  if (rc != SQLITE_ROW) return false;
+  const absl::StatusOr<sqlite3_stmt*> columns =
+      Prepare("SELECT id, name, state FROM \"%w\".nori_state");
+  if (columns.ok()) {
+    sqlite3_finalize(*columns);
+    return true;
+  }
+  if (SqliteCodeOfStatus(columns.status()) != SQLITE_ERROR) {
+    return columns.status();
+  }
+  return absl::FailedPreconditionError(absl::StrCat(
+      "nori keeps its state in the table ", kStateTableName,
+      ", and what has that name in this database is not it: rename yours"));
 }
 
 absl::Status StateTable::Create(const DatabaseState& state) {

@@ -51,6 +51,7 @@ class StateTable {
   // Must be called before the connection is closed.
   void FinalizeStatements();
 
+  // kFailedPrecondition if something else in the schema has its name.
   absl::StatusOr<bool> Exists();
   absl::Status Create(const DatabaseState& state);
   // Puts row 0 in, in the place of an older one. REQUIRES: Exists().

@@ -14,6 +14,8 @@
 namespace nori {
 namespace {
 
+constexpr uint64_t kStepsPerQuestion = 4096;
+
 absl::Status Difference(const VirtualTable& table, const IndexLayout& index,
                         const char* what) {
   return absl::DataLossError(
@@ -22,7 +24,7 @@ absl::Status Difference(const VirtualTable& table, const IndexLayout& index,
 
 // Whether each row has its entries; counts the rows.
 absl::Status CheckRows(const VirtualTable& table, const SnapshotRef& view,
-                       uint64_t* rows) {
+                       const Engine::GoOn& go_on, uint64_t* rows) {
   const RowLayout& layout = table.layout;
   const Database& database = *table.database;
   StoredRow row(&layout);
@@ -31,7 +33,7 @@ absl::Status CheckRows(const VirtualTable& table, const SnapshotRef& view,
   const auto it =
       database.NewIterator(view, {layout.prefix, layout.prefix_end});
   for (it->SeekToFirst(); it->Valid(); it->Next()) {
-    ++*rows;
+    if ((*rows)++ % kStepsPerQuestion == 0) NORI_RETURN_IF_ERROR(go_on());
     NORI_RETURN_IF_ERROR(row.Reset(it->key(), it->value()));
     NORI_RETURN_IF_ERROR(row.LoadAll());
     for (const auto& index : layout.indexes) {
@@ -51,7 +53,7 @@ absl::Status CheckRows(const VirtualTable& table, const SnapshotRef& view,
 
 }  // namespace
 
-absl::Status CheckIndexes(VirtualTable* table) {
+absl::Status CheckIndexes(VirtualTable* table, const Engine::GoOn& go_on) {
   NORI_RETURN_IF_ERROR(table->EnsureOpen());
   if (table->layout.indexes.empty()) return absl::OkStatus();
   Database& database = *table->database;
@@ -59,13 +61,15 @@ absl::Status CheckIndexes(VirtualTable* table) {
   const auto release =
       absl::MakeCleanup([&database] { database.ReleaseView(); });
   uint64_t rows = 0;
-  NORI_RETURN_IF_ERROR(CheckRows(*table, view, &rows));
+  NORI_RETURN_IF_ERROR(CheckRows(*table, view, go_on, &rows));
   // Entries are different for different rows, so counting finds any other.
   for (const auto& index : table->layout.indexes) {
     uint64_t entries = 0;
     const auto it =
         database.NewIterator(view, {index->prefix, index->prefix_end});
-    for (it->SeekToFirst(); it->Valid(); it->Next()) ++entries;
+    for (it->SeekToFirst(); it->Valid(); it->Next()) {
+      if (entries++ % kStepsPerQuestion == 0) NORI_RETURN_IF_ERROR(go_on());
+    }
     NORI_RETURN_IF_ERROR(it->status());
     if (entries != rows) return Difference(*table, *index, "too many entries");
   }

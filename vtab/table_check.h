@@ -10,8 +10,9 @@ namespace nori {
 
 // Reads all rows and entries as the connection sees them: every row must have
 // its entry in each index, every index no other. kDataLoss names the index and
-// the kind of difference. Uses memory for one row.
-absl::Status CheckIndexes(VirtualTable* table);
+// the kind of difference. Uses memory for one row. Asks `go_on`, which is not
+// null, now and then; its error ends the work.
+absl::Status CheckIndexes(VirtualTable* table, const Engine::GoOn& go_on);
 
 }  // namespace nori
 

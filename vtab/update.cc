@@ -41,7 +41,7 @@ absl::Status CheckIsPresent(const VirtualTable& table, int argc,
       argc > 1 &&
       sqlite3_value_type(argv[2 + table.layout.schema.snapshot_column()]) !=
           SQLITE_NULL;
-  if (!names_one && !(changes_old && table.row_of_snapshot)) {
+  if (!names_one && !(changes_old && table.last_used_snapshot)) {
     return absl::OkStatus();
   }
   return SqliteError(

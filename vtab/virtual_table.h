@@ -68,10 +68,11 @@ struct VirtualTable : sqlite3_vtab {
   std::string name;
   uint64_t id = 0;  // 0: not yet looked up
   RowLayout layout;
-  // Whether the last rowid or key that SQLite was given came from a cursor that
-  // reads a snapshot: what a DELETE or UPDATE is told to change is the row that
-  // was read last before it.
-  bool row_of_snapshot = false;
+  // Whether the cursor that was used last reads a snapshot. It is that of the
+  // DELETE or UPDATE that changes a row next: SQLite either reads the row's key
+  // just before, or has come to the end of that cursor when it begins to change
+  // what it has gathered.
+  bool last_used_snapshot = false;
   // The next scan, which is that of a DELETE, removes all rows and finds none.
   bool truncating = false;
 

@@ -23,9 +23,7 @@ constexpr double kAssumedBytes = 1 << 20;
 constexpr double kFastestMerge = 0.001;
 constexpr double kSlowestMerge = 1;
 
-// Flushes over which their interval is averaged; and what is silence between
-// them.
-constexpr int kFlushes = 8;
+// What is silence between flushes.
 constexpr double kSilentIntervals = 4;
 constexpr double kSilentMicros = 2e6;
 
@@ -88,25 +86,23 @@ Costs CostMeter::costs() const {
 }
 
 void FlushMeter::Flushed(uint64_t now_micros) {
-  if (flushes_ > 0 && now_micros > last_micros_) {
-    const int intervals = std::min(flushes_, kFlushes);
-    interval_micros_ +=
-        (static_cast<double>(now_micros - last_micros_) - interval_micros_) /
-        intervals;
+  if (flushed_ && now_micros > last_micros_) {
+    interval_micros_.Add(static_cast<double>(now_micros - last_micros_));
   }
-  flushes_ = std::min(flushes_ + 1, kFlushes + 1);
+  flushed_ = true;
   last_micros_ = std::max(last_micros_, now_micros);
 }
 
 double FlushMeter::PerSecond(uint64_t now_micros) const {
-  if (interval_micros_ <= 0) return 0;
+  const double interval = interval_micros_.mean();
+  if (interval <= 0) return 0;
   const double silence = now_micros > last_micros_
                              ? static_cast<double>(now_micros - last_micros_)
                              : 0;
-  if (silence > std::max(kSilentIntervals * interval_micros_, kSilentMicros)) {
+  if (silence > std::max(kSilentIntervals * interval, kSilentMicros)) {
     return 0;
   }
-  return 1e6 / interval_micros_;
+  return 1e6 / interval;
 }
 
 double MergesPerByte(double rounds, int max_runs) {

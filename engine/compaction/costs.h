@@ -5,6 +5,8 @@
 
 #include <cstdint>
 
+#include "engine/slots/recent_mean.h"
+
 namespace nori {
 
 // Running totals since the engine was opened, from its metrics.
@@ -65,9 +67,9 @@ class FlushMeter {
   double PerSecond(uint64_t now_micros) const;
 
  private:
-  int flushes_ = 0;  // up to where the mean forgets
+  bool flushed_ = false;  // ever
   uint64_t last_micros_ = 0;
-  double interval_micros_ = 0;  // mean
+  RecentMean interval_micros_;
 };
 
 // How often each byte that arrives in a slot is written by merges in the long

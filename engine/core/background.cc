@@ -292,8 +292,9 @@ absl::StatusOr<bool> Background::RunOne() {
   return CompactOne();
 }
 
-absl::Status Background::FlushAll() {
+absl::Status Background::FlushAll(const std::function<absl::Status()>& go_on) {
   while (true) {
+    if (go_on) NORI_RETURN_IF_ERROR(go_on());
     NORI_ASSIGN_OR_RETURN(const bool flushed, FlushOne());
     if (!flushed) return absl::OkStatus();
   }

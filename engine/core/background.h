@@ -74,8 +74,8 @@ class Background {
   // its keys, evenly spread, into *sample unless that is null.
   absl::StatusOr<TableMeta> WriteMemtable(
       const Memtable& memtable, std::vector<std::string>* sample = nullptr);
-  // Writes every immutable layer.
-  absl::Status FlushAll();
+  // Writes every immutable layer; asks `go_on` before each, if it is not null.
+  absl::Status FlushAll(const std::function<absl::Status()>& go_on = nullptr);
   // Merges all that the slots in `range` hold into one run each; asks `go_on`,
   // if there is one, before each.
   absl::Status CompactRange(const KeyRange& range,

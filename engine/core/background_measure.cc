@@ -7,6 +7,7 @@
 #include <vector>
 
 #include "absl/container/flat_hash_map.h"
+#include "absl/container/flat_hash_set.h"
 #include "engine/core/background.h"
 #include "engine/format/checksum.h"
 #include "engine/slots/adoption.h"
@@ -227,9 +228,14 @@ void Background::LearnOverlap(const Version& version, uint64_t table_number,
     AskFilters(version, *version.slots()[i], table_number, key, &samples[i]);
   }
   absl::MutexLock lock(&mutex_);
+  // A slot may have been split or joined since; nobody would remove what is
+  // known of one that is gone.
+  absl::flat_hash_set<uint64_t> present;
+  const ReadViewRef view = context_.state->view();
+  for (const SlotRef& slot : view->version()->slots()) present.insert(slot->id);
   for (size_t i = 0; i < samples.size(); ++i) {
     const OverlapSample& sample = samples[i];
-    if (sample.keys == 0) continue;
+    if (sample.keys == 0 || !present.contains(version.slots()[i]->id)) continue;
     const double hits = std::max(0.0, sample.hits - sample.false_hits) /
                         (sample.keys - sample.false_hits);
     std::optional<double>& known = guards_[version.slots()[i]->id].overlap;

@@ -126,13 +126,13 @@ absl::StatusOr<std::unique_ptr<Transaction>> EngineImpl::BeginTransaction(
       std::move(base), next_prepare_id_.fetch_add(1));
 }
 
-absl::Status EngineImpl::Flush() {
+absl::Status EngineImpl::Flush(const GoOn& go_on) {
   {
     CommitQueue::Place place(&queue_, StallTimeout());
     NORI_RETURN_IF_ERROR(place.status());
     NORI_RETURN_IF_ERROR(committer_.Rotate());
   }
-  return background_.FlushAll();
+  return background_.FlushAll(go_on);
 }
 
 void EngineImpl::DropRange(const KeyRange& range) {
@@ -151,7 +151,7 @@ void EngineImpl::DropRange(const KeyRange& range) {
 
 absl::Status EngineImpl::CompactRange(const KeyRange& range,
                                       const GoOn& go_on) {
-  NORI_RETURN_IF_ERROR(Flush());
+  NORI_RETURN_IF_ERROR(Flush(go_on));
   return background_.CompactRange(range, go_on);
 }
 

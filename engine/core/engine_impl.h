@@ -66,7 +66,8 @@ class EngineImpl final : public Engine {
   }
 
   absl::Status SyncLog() override { return committer_.SyncLog(); }
-  absl::Status Flush() override;
+  using Engine::Flush;
+  absl::Status Flush(const GoOn& go_on) override;
   using Engine::CompactRange;
   absl::Status CompactRange(const KeyRange& range, const GoOn& go_on) override;
   absl::Status WaitForBackground() override { return background_.WaitIdle(); }

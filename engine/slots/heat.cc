@@ -12,9 +12,6 @@ constexpr size_t kEnoughKeys = 16;
 // How many half-lives before the first Roll count as idle.
 constexpr double kIdleBefore = 0.125;
 
-// Flushes over which arrivals are averaged.
-constexpr int kFlushes = 8;
-
 // The part of the accesses behind `keys` that lies in `range`; the keys outside
 // are removed.
 double ShareInside(const KeyRange& range, double fallback,
@@ -70,17 +67,13 @@ void SlotHeat::Inherit(const SlotHeat& old, const KeyRange& range,
   rates_.scans += read_share * old.rates_.scans;
   rates_.writes += write_share * old.rates_.writes;
   known_ = std::max(known_, old.known_);
-  arriving_bytes_ = arriving_bytes_ + write_share * old.arriving_bytes_;
-  arrivals_ = std::max(arrivals_.load(), old.arrivals_.load());
+  arriving_bytes_.Join(old.arriving_bytes_, write_share);
   read_keys_.Adopt(reads);
   write_keys_.Adopt(writes);
 }
 
 void SlotHeat::AddArrival(uint64_t table_bytes) {
-  const int count = std::min(arrivals_ + 1, kFlushes);
-  arrivals_ = count;
-  const double mean = arriving_bytes_;
-  arriving_bytes_ = mean + (static_cast<double>(table_bytes) - mean) / count;
+  arriving_bytes_.Add(static_cast<double>(table_bytes));
 }
 
 void SlotHeat::Roll(uint64_t now_micros, double half_life_seconds) {

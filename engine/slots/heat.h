@@ -13,6 +13,7 @@
 #include "absl/base/thread_annotations.h"
 #include "absl/synchronization/mutex.h"
 #include "engine/io/clock.h"
+#include "engine/slots/recent_mean.h"
 #include "engine/slots/version.h"
 
 namespace nori {
@@ -129,17 +130,14 @@ class SlotHeat {
   }
   // Bytes that a flush brings here, as the mean over the last few flushes, so
   // that it is as good where flushes are rare. Any thread.
-  double arriving_bytes() const {
-    return arriving_bytes_.load(std::memory_order_relaxed);
-  }
+  double arriving_bytes() const { return arriving_bytes_.mean(); }
   // Since ResetSkipped.
   uint64_t skipped() const { return skipped_.load(std::memory_order_relaxed); }
 
  private:
   std::atomic<uint64_t> reads_{0}, writes_{0}, scans_{0}, skipped_{0};
   std::atomic<uint64_t> user_bytes_{0}, flushed_bytes_{0}, merged_bytes_{0};
-  std::atomic<double> arriving_bytes_{0};
-  std::atomic<int> arrivals_{0};  // that the mean is of, up to where it forgets
+  RecentMean arriving_bytes_;
   uint64_t rolled_reads_ = 0, rolled_writes_ = 0, rolled_scans_ = 0;
   uint64_t last_roll_micros_ = 0;
   bool rolling_ = false;  // Roll was called before
