@@ -367,6 +367,9 @@ class PathPlanner {
       known.prefix.resize(i);
       known.lower = known.upper = kNoArgument;
       known.not_null = known.blobs_too = false;
+  MeasuredStore Store() const {
+    return {context_.engine, context_.transaction};
+  }
       return known;
     }
     if (!is_known(known.lower)) known.lower = kNoArgument;
@@ -377,13 +380,12 @@ class PathPlanner {
   double Total() const {
     return context_.engine == nullptr
                ? 1
-               : context_.statistics->Entries(context_.engine, path_);
+               : context_.statistics->Entries(Store(), path_);
   }
   double PerPrefix(size_t columns) const {
     if (columns == 0) return Total();
     if (context_.engine == nullptr) return 1;
-    return context_.statistics->EntriesPerPrefix(context_.engine, path_,
-                                                 columns);
+    return context_.statistics->EntriesPerPrefix(Store(), path_, columns);
   }
 
   // Texts that are numbers are thought to be few among others.
@@ -524,10 +526,9 @@ class PathPlanner {
       const double groups = std::max(1.0, total / PerPrefix(plan_.distinct));
       read = std::min(read, groups * kSeekCost);
     }
-    const double bytes =
-        context_.engine == nullptr
-            ? 0
-            : context_.statistics->BytesEach(context_.engine, path_);
+    const double bytes = context_.engine == nullptr
+                             ? 0
+                             : context_.statistics->BytesEach(Store(), path_);
     double each = 1 + bytes / kBytesPerCost;
     if (path_.index != nullptr && !plan_.covering) each += kLookUpCost;
     candidate_.rows = MeetingTerms(read);
