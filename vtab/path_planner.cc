@@ -102,8 +102,7 @@ class PathPlanner {
                        });
   }
   bool HasRange() const {
-    return plan_.lower != kNoArgument || plan_.upper != kNoArgument ||
-           plan_.not_null;
+    return plan_.lower != kNoArgument || plan_.upper != kNoArgument;
   }
 
   int Use(const Constraint& constraint, const PathColumn& column) {
@@ -162,12 +161,6 @@ class PathPlanner {
     // What one bound lets in the other does not keep out.
     for (size_t i = first; i < candidate_.uses.size(); ++i) {
       if (mixed_) candidate_.uses[i].omit = false;
-    }
-    if (!HasRange() && column.nullable) {
-      if (const auto* not_null = Find(next, ConstraintKind::kNotNull)) {
-        plan_.not_null = true;
-        candidate_.uses.push_back({not_null, !mixed_});
-      }
     }
   }
 
@@ -366,10 +359,7 @@ class PathPlanner {
       if (is_known(known.prefix[i].argument)) continue;
       known.prefix.resize(i);
       known.lower = known.upper = kNoArgument;
-      known.not_null = known.blobs_too = false;
-  MeasuredStore Store() const {
-    return {context_.engine, context_.transaction};
-  }
+      known.blobs_too = false;
       return known;
     }
     if (!is_known(known.lower)) known.lower = kNoArgument;
@@ -377,6 +367,9 @@ class PathPlanner {
     return known;
   }
 
+  MeasuredStore Store() const {
+    return {context_.engine, context_.transaction};
+  }
   double Total() const {
     return context_.engine == nullptr
                ? 1
@@ -408,8 +401,8 @@ class PathPlanner {
     const Plan known = KnownPart(&values);
     double rows = 0;
     const size_t columns = plan_.prefix.size();
-    const bool has_bounds = known.lower != kNoArgument ||
-                            known.upper != kNoArgument || known.not_null;
+    const bool has_bounds =
+        known.lower != kNoArgument || known.upper != kNoArgument;
     if ((known.prefix.empty() && !has_bounds) || context_.engine == nullptr) {
       rows = PerPrefix(columns);
     } else {
@@ -558,7 +551,6 @@ class PathPlanner {
       add(next, plan_.lower_strict ? ">?" : ">=?");
     if (plan_.upper != kNoArgument)
       add(next, plan_.upper_strict ? "<?" : "<=?");
-    if (plan_.not_null) add(next, " IS NOT NULL");
     if (!bounds.empty()) absl::StrAppend(text, " (", bounds, ")");
     if (plan_.reverse) absl::StrAppend(text, " DESC");
     if (plan_.distinct > 0) absl::StrAppend(text, " DISTINCT");
