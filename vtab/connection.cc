@@ -128,9 +128,12 @@ absl::StatusOr<std::vector<std::string>> Connection::Schemas() {
 }
 
 bool Connection::IsInterrupted() {
-  // SQLite 3.40 tells it only to a statement.
-  return sqlite3_exec(db_, "SELECT 1", nullptr, nullptr, nullptr) ==
-         SQLITE_INTERRUPT;
+  // SQLite 3.40 tells it only to a statement, which runs long enough for a
+  // progress handler to be asked.
+  return sqlite3_exec(db_,
+                      "WITH RECURSIVE c(i) AS (SELECT 1 UNION ALL SELECT i + 1 "
+                      "FROM c WHERE i < 100) SELECT max(i) FROM c",
+                      nullptr, nullptr, nullptr) == SQLITE_INTERRUPT;
 }
 
 void Connection::PrepareGuard() {

@@ -6,6 +6,7 @@
 
 #include "absl/strings/str_cat.h"
 #include "engine/format/status_macros.h"
+#include "vtab/backup_target.h"
 #include "vtab/error_map.h"
 #include "vtab/key_codec.h"
 #include "vtab/process.h"
@@ -116,6 +117,8 @@ absl::Status Database::OpenFile(const DatabaseState& own) {
     if (EqualsIgnoreCase(mode, "exclusive")) return own.last_mixed;
     return newest.status();
   };
+  NORI_RETURN_IF_ERROR(
+      FinishBackup(request.options.file_system, path_, own.identity));
   absl::StatusOr<SharedEngineRef> shared =
       EngineRegistry::Instance().Open(request);
   if (absl::IsFailedPrecondition(shared.status())) {

@@ -7,6 +7,7 @@
 #include "absl/cleanup/cleanup.h"
 #include "absl/strings/str_cat.h"
 #include "engine/format/status_macros.h"
+#include "vtab/backup.h"
 #include "vtab/database.h"
 #include "vtab/error_map.h"
 #include "vtab/function_target.h"
@@ -269,6 +270,18 @@ absl::Status ReleaseSnapshot(const Call& call) {
   return absl::OkStatus();
 }
 
+absl::Status MakeBackup(const Call& call) {
+  NORI_ASSIGN_OR_RETURN(const std::string path,
+                        call.Text(0, "the backup's name"));
+  NORI_ASSIGN_OR_RETURN(const FunctionTarget target,
+                        call.Target(1, TargetKind::kSchema));
+  target.database->shared().mixed().Tidy();
+  NORI_ASSIGN_OR_RETURN(const std::string done,
+                        BackUp(target.database.get(), path, call.GoOn()));
+  call.Return(done);
+  return absl::OkStatus();
+}
+
 // A DELETE whose scan removes all rows at once and finds none: with it come
 // SQLite's lock, its transaction and all checks of who may write.
 absl::Status Truncate(const Call& call) {
@@ -303,6 +316,7 @@ constexpr FunctionInfo kFunctions[] = {
     {"nori_metrics_text", 0, 1, CallFunction<ShowMetricsText>},
     {"nori_snapshot", 1, 2, CallFunction<TakeSnapshot>},
     {"nori_release", 1, 2, CallFunction<ReleaseSnapshot>},
+    {"nori_backup", 1, 2, CallFunction<MakeBackup>},
     {"nori_truncate", 1, 1, CallFunction<Truncate>},
     {"nori_estimate", 1, 1, CallFunction<Estimate>},
     {"nori_last_scan", 0, 0, CallFunction<ShowLastScan>},
