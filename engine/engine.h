@@ -372,6 +372,9 @@ class Engine {
   // Waits for a transaction that is prepared to be decided, at most the option
   // stall_timeout_ms: kUnavailable.
   virtual absl::StatusOr<PinnedStateRef> PinState() = 0;
+  // As PinState, but a transaction that is prepared is not waited for and not
+  // in it: it may wait for the caller.
+  virtual absl::StatusOr<PinnedStateRef> PinDecidedState() = 0;
   // Builds a complete engine in `directory` (created; if it exists it must hold
   // no files of an engine but a lock), equal to this one at one instant, by
   // hard links where possible. It is synced and then read back: what was

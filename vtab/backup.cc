@@ -9,6 +9,7 @@
 
 #include "absl/strings/str_cat.h"
 #include "engine/format/status_macros.h"
+#include "sqlite_vfs/copy_vfs.h"
 #include "vtab/backup_target.h"
 #include "vtab/error_map.h"
 #include "vtab/state_table.h"
@@ -120,10 +121,13 @@ class Backup {
 
   // That of the source's file, where the copy goes, too; null: the default.
   const char* VfsName() const {
-    if (database_->in_memory()) return nullptr;
     sqlite3_vfs* vfs = nullptr;
-    sqlite3_file_control(db(), database_->schema().c_str(),
-                         SQLITE_FCNTL_VFS_POINTER, &vfs);
+    if (!database_->in_memory()) {
+      sqlite3_file_control(db(), database_->schema().c_str(),
+                           SQLITE_FCNTL_VFS_POINTER, &vfs);
+    }
+    // Not watched: what a copy needs is done here.
+    vfs = BelowCopyVfs(vfs != nullptr ? vfs : sqlite3_vfs_find(nullptr));
     return vfs == nullptr ? nullptr : vfs->zName;
   }
 

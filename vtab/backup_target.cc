@@ -130,10 +130,26 @@ absl::StatusOr<std::unique_ptr<BackupTarget>> BackupTarget::Prepare(
   return target;
 }
 
-absl::Status BackupTarget::Publish() {
+absl::StatusOr<std::unique_ptr<BackupTarget>> BackupTarget::PrepareBeside(
+    FileSystem* files, const std::string& path) {
+  auto target = absl::WrapUnique(new BackupTarget(files, path));
+  NORI_RETURN_IF_ERROR(target->Lock());
+  return target;
+}
+
+absl::Status BackupTarget::MakeReady() {
   NORI_RETURN_IF_ERROR(WriteMarker(files_, next_));
   NORI_RETURN_IF_ERROR(files_->SyncDirectory(next_));
-  NORI_RETURN_IF_ERROR(files_->SyncDirectory(ParentDirectory(path_)));
+  return files_->SyncDirectory(ParentDirectory(path_));
+}
+
+absl::Status BackupTarget::PublishDirectory() {
+  file_moved_ = true;
+  return MoveDirectory(files_, path_);
+}
+
+absl::Status BackupTarget::Publish() {
+  NORI_RETURN_IF_ERROR(MakeReady());
   NORI_RETURN_IF_ERROR(files_->RenameFile(new_file(), path_));
   file_moved_ = true;
   NORI_RETURN_IF_ERROR(files_->SyncDirectory(ParentDirectory(path_)));

@@ -29,6 +29,10 @@ class BackupTarget {
   // another backup is being made, or that is in use (kUnavailable).
   static absl::StatusOr<std::unique_ptr<BackupTarget>> Prepare(
       FileSystem* files, const std::string& path, const std::string& source);
+  // For a copy whose file is written in its place by somebody else: only the
+  // directory is put there. What it replaces is not asked for.
+  static absl::StatusOr<std::unique_ptr<BackupTarget>> PrepareBeside(
+      FileSystem* files, const std::string& path);
   ~BackupTarget();
   BackupTarget(const BackupTarget&) = delete;
   BackupTarget& operator=(const BackupTarget&) = delete;
@@ -48,6 +52,11 @@ class BackupTarget {
   // error the earlier one is as it was, or the new one is complete and will be
   // moved by the next FinishBackup.
   absl::Status Publish();
+
+  // The two halves of it after PrepareBeside: before the file names the new
+  // engine, after which FinishBackup can do the rest, and when it is committed.
+  absl::Status MakeReady();
+  absl::Status PublishDirectory();
 
  private:
   BackupTarget(FileSystem* files, std::string path);

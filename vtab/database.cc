@@ -94,8 +94,10 @@ absl::Status Database::FindInMemory(const DatabaseState& own) {
   shared_ = EngineRegistry::Instance().FindInMemory(own.identity);
   if (shared_ != nullptr) return absl::OkStatus();
   return absl::NotFoundError(
-      "the rows of this database's nori tables were in the memory of a "
-      "connection that is closed");
+      "the rows of this database's nori tables are not in this memory: those "
+      "of "
+      "a connection that is closed are gone, and nori tables cannot be copied "
+      "into memory; attach the database and use INSERT ... SELECT");
 }
 
 absl::Status Database::OpenFile(const DatabaseState& own) {

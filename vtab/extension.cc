@@ -2,6 +2,7 @@
 
 #include "absl/base/call_once.h"
 #include "vtab/connection.h"
+#include "vtab/copy_watch.h"
 #include "vtab/error_map.h"
 #include "vtab/index_ddl.h"
 #include "vtab/introspection.h"
@@ -53,6 +54,10 @@ int Load(sqlite3* db, char** error, const sqlite3_api_routines* api) {
     return SQLITE_ERROR;
   }
   int rc = Register(db);
+  if (rc == SQLITE_OK) {
+    static const int watching = RegisterCopyVfs(WatchCopyTo);
+    rc = watching;
+  }
   if (rc == SQLITE_OK) {
     rc = sqlite3_auto_extension(
         reinterpret_cast<void (*)()>(RegisterInNewConnection));

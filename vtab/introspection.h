@@ -29,7 +29,7 @@ int RegisterIntrospection(sqlite3* db, Connection* connection);
 // latter also with a table name and the bounds of its first key column;
 // nori_snapshot(name) and nori_release(name), with an optional schema name;
 // nori_truncate(table) and nori_estimate(table);
-// nori_backup(path), with an optional schema name.
+// nori_backup(path), with an optional schema name; nori_copy_error().
 int RegisterFunctions(sqlite3* db, Connection* connection);
 
 }  // namespace nori

@@ -115,6 +115,36 @@ absl::StatusOr<SharedEngineRef> EngineRegistry::Open(
                                                    std::move(engine)));
 }
 
+SharedEngineRef EngineRegistry::FindOpen(FileSystem* files,
+                                         const std::string& directory) {
+  const absl::StatusOr<FileIdentity> key = files->Identity(directory);
+  if (!key.ok()) return nullptr;
+  absl::MutexLock lock(&mutex_);
+  const auto found = by_directory_.find(*key);
+  return found == by_directory_.end() ? nullptr : found->second.engine.lock();
+}
+
+SharedEngineRef EngineRegistry::FindByIdentity(const std::string& identity) {
+  std::vector<SharedEngineRef> all;
+  {
+    absl::MutexLock lock(&mutex_);
+    for (const auto& [key, entry] : by_directory_) {
+      all.push_back(entry.engine.lock());
+    }
+  }
+  // References are given back without the lock, which the last one takes.
+  std::erase_if(all, [&identity](const SharedEngineRef& shared) {
+    return shared == nullptr || shared->engine()->identity() != identity;
+  });
+  return all.size() == 1 ? all.front() : nullptr;
+}
+
+bool EngineRegistry::HasInMemory() {
+  absl::MutexLock lock(&mutex_);
+  return std::any_of(in_memory_.begin(), in_memory_.end(),
+                     [](const auto& e) { return !e.second.expired(); });
+}
+
 absl::Status EngineRegistry::SetAside(const std::string& directory) {
   FileSystem* const files = PosixFileSystem();
   if (!files->Exists(directory)) return absl::OkStatus();

@@ -16,6 +16,7 @@ namespace nori {
 namespace {
 
 constexpr size_t kCopyStep = size_t{1} << 20;
+constexpr int kPinTries = 100;
 
 // A memtable goes on growing while it is written out: this hides what came
 // after the checkpoint's sequence number.
@@ -348,18 +349,33 @@ class EngineImpl::Checkpointer {
   std::vector<uint64_t> written_;  // numbers of files that were not linked
 };
 
-absl::StatusOr<PinnedStateRef> EngineImpl::PinState() {
+std::shared_ptr<EngineImpl::PinnedStateImpl> EngineImpl::TakeState() {
   auto pinned = std::make_shared<PinnedStateImpl>();
-  // Between two commits: the sequence number, the mixed number, the names and
-  // the view are of one instant. What a name sees is in every view from the
-  // time that it has been held.
-  CommitQueue::Place place(&queue_, StallTimeout());
-  NORI_RETURN_IF_ERROR(place.status());
   pinned->snapshot = GetSnapshot();
   pinned->names = NamedSnapshotsUpTo(pinned->snapshot->sequence());
   pinned->view = state_.view();
   pinned->mixed = committer_.last_mixed();
   return pinned;
+}
+
+absl::StatusOr<PinnedStateRef> EngineImpl::PinState() {
+  // Between two commits: the sequence number, the mixed number, the names and
+  // the view are of one instant. What a name sees is in every view from the
+  // time that it has been held.
+  CommitQueue::Place place(&queue_, StallTimeout());
+  NORI_RETURN_IF_ERROR(place.status());
+  return TakeState();
+}
+
+absl::StatusOr<PinnedStateRef> EngineImpl::PinDecidedState() {
+  for (int i = 0; i < kPinTries; ++i) {
+    absl::MutexLock lock(&committer_.publishing());
+    const auto pinned = TakeState();
+    // Nothing was committed meanwhile, so the view holds nothing newer. While a
+    // prepared transaction is in front of the others nothing can be.
+    if (committer_.last_sequence() == pinned->sequence()) return pinned;
+  }
+  return PinState();
 }
 
 absl::StatusOr<CheckpointResult> EngineImpl::Checkpoint(

@@ -73,6 +73,7 @@ class EngineImpl final : public Engine {
   }
   void DropRange(const KeyRange& range) override;
   absl::StatusOr<PinnedStateRef> PinState() override;
+  absl::StatusOr<PinnedStateRef> PinDecidedState() override;
   using Engine::Checkpoint;
   absl::StatusOr<CheckpointResult> Checkpoint(
       const std::string& directory, const CheckpointOptions& options) override;
@@ -113,6 +114,7 @@ class EngineImpl final : public Engine {
   }
   // Checkpoints (engine_checkpoint.cc).
   struct PinnedStateImpl;
+  std::shared_ptr<PinnedStateImpl> TakeState();
   class Checkpointer;
   // A snapshot of a given number, which is still kept.
   SnapshotRef HoldSequence(SequenceNumber sequence);

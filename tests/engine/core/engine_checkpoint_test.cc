@@ -62,6 +62,27 @@ TEST_F(EngineCheckpoint, OfAPinnedState) {
   EXPECT_EQ(GetOr(engine_.get(), "k10000"), "new");
 }
 
+// A transaction that is prepared may wait for the one who makes the copy.
+TEST_F(EngineCheckpoint, OfTheDecidedStateBesideAPreparedTransaction) {
+  Put("a", "1");
+  auto transaction = engine_->BeginTransaction({});
+  NORI_ASSERT_OK(transaction.status());
+  NORI_ASSERT_OK((*transaction)->Put("a", "2"));
+  NORI_ASSERT_OK(
+      (*transaction)->Prepare(PrepareMode::kHostDecides, 1, Durability::kNone));
+  CheckpointOptions options;
+  auto pinned = engine_->PinDecidedState();
+  NORI_ASSERT_OK(pinned.status());
+  options.state = *pinned;
+  EXPECT_EQ((*pinned)->last_mixed(), 0u);
+  NORI_ASSERT_OK((*transaction)->Commit(Durability::kNone));
+  NORI_ASSERT_OK(engine_->Checkpoint("/before", options).status());
+  EXPECT_EQ(Read(&disk_, "/before", "a"), "1");
+  pinned = engine_->PinDecidedState();
+  NORI_ASSERT_OK(pinned.status());
+  EXPECT_EQ((*pinned)->last_mixed(), 1u);
+}
+
 TEST_F(EngineCheckpoint, InAnotherFileSystemWithAnotherIdentity) {
   PutMany("v");
   NORI_ASSERT_OK(engine_->Flush());
