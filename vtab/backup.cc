@@ -8,6 +8,8 @@
 #include <utility>
 
 #include "absl/strings/str_cat.h"
+#include "absl/time/clock.h"
+#include "absl/time/time.h"
 #include "engine/format/status_macros.h"
 #include "sqlite_vfs/copy_vfs.h"
 #include "vtab/backup_target.h"
@@ -37,6 +39,14 @@ absl::StatusOr<ConnectionPtr> OpenFile(const std::string& path, int flags,
   NORI_RETURN_IF_ERROR(StatusOfSqlite(raw, rc, path.c_str()));
   sqlite3_busy_timeout(raw, timeout_ms);
   return db;
+}
+
+// Waits for a lock until `*deadline` by looking often: SQLite's own handler
+// sleeps for so long between two looks that a busy writer can keep it out.
+int LookOften(void* deadline, int) {
+  if (absl::Now() >= *static_cast<absl::Time*>(deadline)) return 0;
+  sqlite3_sleep(1);
+  return 1;
 }
 
 absl::Status Execute(sqlite3* db, const char* sql, const char* what) {
@@ -204,6 +214,8 @@ class Backup {
     NORI_ASSIGN_OR_RETURN(const ConnectionPtr reader, open());
     {
       NORI_ASSIGN_OR_RETURN(const ConnectionPtr gate, open());
+      absl::Time deadline = absl::Now() + absl::Milliseconds(timeout_ms);
+      sqlite3_busy_handler(gate.get(), LookOften, &deadline);
       NORI_RETURN_IF_ERROR(
           Execute(gate.get(), "BEGIN IMMEDIATE", "keeping writers out"));
       NORI_RETURN_IF_ERROR(Execute(

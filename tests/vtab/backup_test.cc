@@ -238,7 +238,7 @@ TEST_F(BackupTest, BesideAWriterItIsOfOneMoment) {
     MakeDatabase(a, mode);
     sqlite3_busy_timeout(a.db(), 20000);
     const Writer writer(Path(name));
-    for (int i = 0; i < 6; ++i) {
+    for (int i = 0; i < 30; ++i) {
       const int before = writer.rounds();
       Backup(a, "copy.db");
       ExpectWhole("copy.db");

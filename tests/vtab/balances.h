@@ -6,6 +6,7 @@
 #define NORI_TESTS_VTAB_BALANCES_H_
 
 #include <atomic>
+#include <chrono>
 #include <string>
 #include <thread>
 
@@ -59,6 +60,7 @@ class Writer {
                 "UPDATE far SET balance = balance + (id = 1) - (id = 2) "
                 "WHERE id < 3");
             ++rounds_;
+            std::this_thread::sleep_for(std::chrono::milliseconds(1));
           }
         }) {}
   ~Writer() {
