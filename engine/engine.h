@@ -313,6 +313,8 @@ class Engine {
                                    PinnedValue* value) = 0;
   virtual std::unique_ptr<Iterator> NewIterator(
       const IterateOptions& options) = 0;
+  // Counts a scan from `begin` on for which an iterator is used again.
+  virtual void CountScan(std::string_view begin) = 0;
 
   virtual SnapshotRef GetSnapshot() = 0;
   virtual SequenceNumber LastSequence() const = 0;

@@ -6,7 +6,8 @@ ATTACH ':memory:' AS nori_defaults;
 CREATE VIRTUAL TABLE nori_defaults.none USING nori(x);
 
 CREATE TEMP VIEW dump_nori AS
-  SELECT s.name AS name, s.rowid AS place, '"' || replace(s.name, '"', '""') || '"' AS quoted
+  SELECT s.name AS name, s.rowid AS place, state IS NOT NULL AS changed,
+    '"' || replace(s.name, '"', '""') || '"' AS quoted
   FROM main.nori_state JOIN main.sqlite_schema s ON s.name = nori_state.name AND s.type = 'table'
   WHERE id > 0;
 
@@ -47,6 +48,35 @@ CREATE TEMP VIEW dump_select AS
     GROUP BY place)
   LEFT JOIN dump_rowid USING(tbl);
 
+-- Indexes that functions have made since the table was created, or not dropped; none of a
+-- constraint, which they cannot drop.
+CREATE TEMP VIEW dump_index AS
+  SELECT tbl, place, name, definition, ordinal, is_unique,
+    substr(definition, length(head) + 1, length(definition) - length(head) - 1) AS columns
+  FROM (SELECT t.name AS tbl, t.place AS place, i.name AS name, i.id AS ordinal,
+      i.is_unique AS is_unique, i.definition AS definition,
+      CASE WHEN i.is_unique THEN 'UNIQUE ' ELSE '' END || 'INDEX "' || replace(i.name, '"', '""')
+        || '"(' AS head
+    FROM dump_nori t JOIN nori_indexes i ON i.tbl = t.name
+    WHERE changed AND i.definition NOT LIKE 'CONSTRAINT %');
+
+-- The copy is made with the indexes of CREATE. Before it gets rows, those go that the table
+-- has no more, and afterwards the others come; WHERE keeps the functions from printing.
+CREATE TEMP VIEW dump_index_statement AS
+  SELECT t.place AS place, 1 AS line, 0 AS ordinal,
+    'WITH gone AS MATERIALIZED (SELECT name FROM nori_indexes WHERE tbl = ' || quote(t.name)
+    || ' AND definition NOT LIKE ''CONSTRAINT %'' AND definition NOT IN ('
+    || coalesce((SELECT group_concat(quote(definition), ', ') FROM dump_index i
+      WHERE i.place = t.place), '') || ')) SELECT 1 FROM gone WHERE nori_drop_index('
+    || quote(t.name) || ', name) <> ''ok'';' AS statement
+  FROM dump_nori t WHERE changed
+  UNION ALL
+  SELECT place, 3, ordinal, 'SELECT 1 WHERE NOT EXISTS (SELECT 1 FROM nori_indexes WHERE tbl = '
+    || quote(tbl) || ' AND name = ' || quote(name) || ' COLLATE NOCASE) AND nori_create_index('
+    || quote(tbl) || ', ' || quote(name) || ', ' || quote(columns)
+    || CASE WHEN is_unique THEN ', ''unique''' ELSE '' END || ') <> ''ok'';'
+  FROM dump_index;
+
 -- .dump takes a pattern of LIKE in a string as in C, and takes a virtual table's shadow
 -- tables along.
 CREATE TEMP VIEW dump_other AS
@@ -72,7 +102,10 @@ CREATE TEMP VIEW dump_command AS
   SELECT 4, place, 0, 'SELECT sql || '';'' FROM main.sqlite_schema WHERE rowid = ' || place || ';'
   FROM dump_nori
   UNION ALL
-  SELECT 4, place, 1, command FROM dump_select
+  SELECT 4, place, line, 'SELECT ' || quote(statement) || ';'
+  FROM (SELECT * FROM dump_index_statement ORDER BY place, line, ordinal)
+  UNION ALL
+  SELECT 4, place, 2, command FROM dump_select
   UNION ALL
   SELECT 5, 0, 0, '.print DROP TABLE IF EXISTS nori_options_of_dump;'
   UNION ALL

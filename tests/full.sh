@@ -93,6 +93,18 @@ random_shards() {
   done
 }
 
+# million_statements: a million random statements and queries, compared with an
+# ordinary table, two processes at a time. Prints the documented differences once.
+million_statements() {
+  local test pids=() failed=0 pid
+  for test in DifferentialTest QueryDifferentialTest; do
+    NORI_TEST_STATEMENTS=500000 build/tests/vtab_tests --gtest_filter="$test.*" &
+    pids+=($!)
+  done
+  for pid in "${pids[@]}"; do wait "$pid" || failed=1; done
+  return "$failed"
+}
+
 run_full() {
   local seed
   revision=$(tested_revision)
@@ -102,6 +114,7 @@ run_full() {
   test_timeout=14400
   random_shards release build "${seeds[@]}"
   shard clients bash tests/examples_test.sh --all build/nori_lsm.so
+  shard statements-million NORI_TEST_SEED=1 million_statements
   shard release-atll-model-million NORI_TEST_OPS=1000000 ctest_in build -R '^engine_core\..*AtllModel'
   step "build (ASan, UBSan)" build_preset asan "${asan_targets[@]}" && {
     shard asan-rest ctest_in build-asan -E '^(engine_core\..*(Model|Crash)|vtab\.)|_NOT_BUILT'

@@ -1,6 +1,9 @@
 #include "vtab/constraints.h"
 
 #include <algorithm>
+#include <string_view>
+
+#include "vtab/sqlite_value.h"
 
 namespace nori {
 namespace {
@@ -48,6 +51,7 @@ Constraints::Constraints(const TableSchema& schema, sqlite3_index_info* info)
   for (int i = 0; i < info->nConstraint; ++i) {
     const auto& pattern = info->aConstraint[i];
     if (!IsPattern(pattern.op)) continue;
+    AddPattern(i);
     for (Constraint& constraint : list_) {
       if (constraint.column == ColumnOf(pattern.iColumn)) {
         constraint.from_pattern = true;
@@ -87,6 +91,23 @@ void Constraints::Add(int number) {
   list_.push_back(constraint);
 }
 
+void Constraints::AddPattern(int number) {
+  const auto& given = info_->aConstraint[number];
+  sqlite3_value* value = nullptr;
+  if (!given.usable ||
+      sqlite3_vtab_rhs_value(info_, number, &value) != SQLITE_OK ||
+      sqlite3_value_type(value) != SQLITE_TEXT) {
+    return;
+  }
+  const std::string_view pattern = ValueOfSqlite(value).bytes;
+  const std::string_view wild =
+      given.op == SQLITE_INDEX_CONSTRAINT_LIKE ? "%_" : "*?[]";
+  const auto certain = std::count_if(
+      pattern.begin(), pattern.end(),
+      [wild](char c) { return wild.find(c) == std::string_view::npos; });
+  if (certain > 1) patterned_.push_back(ColumnOf(given.iColumn));
+}
+
 // SQLite 3.40 offers LIMIT and OFFSET also where a term compares two columns of
 // the table, which it then checks without showing it here. Terms are numbered
 // in the order of the clause, LIMIT and OFFSET last: a number that is missing
@@ -106,6 +127,7 @@ bool Constraints::IsComplete() const {
 
 const Constraint* Constraints::Find(const PathColumn& column,
                                     ConstraintKind kind) const {
+  const Constraint* unknown = nullptr;
   for (const Constraint& constraint : list_) {
     if (constraint.kind != kind || constraint.column != column.key.column) {
       continue;
@@ -114,10 +136,11 @@ const Constraint* Constraints::Find(const PathColumn& column,
     if (kind == ConstraintKind::kNotNull ||
         constraint.column == schema_.rowid_column ||
         constraint.collation == column.key.collation) {
-      return &constraint;
+      if (constraint.literal != nullptr) return &constraint;
+      if (unknown == nullptr) unknown = &constraint;
     }
   }
-  return nullptr;
+  return unknown;
 }
 
 const Constraint* Constraints::Find(ConstraintKind kind) const {

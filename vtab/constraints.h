@@ -37,6 +37,11 @@ struct Constraint {
   // The column is compared by LIKE or GLOB, too: SQLite may have made the
   // constraint from it.
   bool from_pattern = false;
+
+  // Whether it is a term of the WHERE clause.
+  bool IsTerm() const {
+    return kind != ConstraintKind::kLimit && kind != ConstraintKind::kOffset;
+  }
 };
 
 class Constraints {
@@ -45,11 +50,14 @@ class Constraints {
   Constraints(const TableSchema& schema, sqlite3_index_info* info);
 
   const std::vector<Constraint>& list() const { return list_; }
-  // The first of these kinds on the path's column, by a collation that is the
-  // path's; null if none.
+  // The first of this kind on the path's column, by a collation that is the
+  // path's, of a value that SQLite knows if there is one; null if none.
   const Constraint* Find(const PathColumn& column, ConstraintKind kind) const;
   // LIMIT and OFFSET; null if none.
   const Constraint* Find(ConstraintKind kind) const;
+  // Columns that a LIKE or GLOB compares with a pattern that SQLite knows and
+  // that asks for more than one certain character.
+  const std::vector<int>& patterned() const { return patterned_; }
   // WHERE terms in aConstraint, used or not, without LIMIT and OFFSET.
   int terms() const { return terms_; }
   // Whether the list is known to show every term of the WHERE clause: only then
@@ -67,11 +75,13 @@ class Constraints {
 
  private:
   void Add(int number);
+  void AddPattern(int number);
   bool IsComplete() const;
 
   const TableSchema& schema_;
   sqlite3_index_info* const info_;
   std::vector<Constraint> list_;
+  std::vector<int> patterned_;
   int terms_ = 0;
   bool complete_ = false;
 };

@@ -25,8 +25,8 @@ constexpr size_t kKeptKeyBytes = 4096;
 // instead, since of the products of lists most may not be there.
 constexpr size_t kMaxProducts = 64;
 
-// Rows that are stepped over before a seek past the duplicates of one.
-constexpr int kDuplicateSteps = 4;
+// Rows that are stepped over before a seek past those like one.
+constexpr int kPrefixSteps = 4;
 
 }  // namespace
 
@@ -55,6 +55,7 @@ Cursor::Cursor(VirtualTable* table)
 
 void Cursor::Close() {
   iterator_.reset();
+  reusable_ = scanned_before_ = false;
   row_iterator_.reset();
   pinned_.Set({}, nullptr, nullptr);
   row_value_.Set({}, nullptr, nullptr);
@@ -130,7 +131,7 @@ absl::Status Cursor::TakePath(uint32_t id) {
 
 absl::Status Cursor::Filter(int plan_number, sqlite3_value** argv) {
   const Plan* const plan = &table_->plans().Get(plan_number);
-  iterator_.reset();
+  if (!reusable_) iterator_.reset();
   row_iterator_.reset();
   sorted_.clear();
   entry_parsed_ = row_parsed_ = false;
@@ -138,6 +139,8 @@ absl::Status Cursor::Filter(int plan_number, sqlite3_value** argv) {
   if (plan != plan_) FlushReport();
   plan_ = nullptr;
   if (path_ == nullptr || path_ != table_->FindPath(plan->index)) {
+    iterator_.reset();
+    reusable_ = scanned_before_ = false;
     NORI_RETURN_IF_ERROR(TakePath(plan->index));
   }
   plan_ = plan;
@@ -183,12 +186,13 @@ absl::Status Cursor::Start(BoundKind kind, sqlite3_value** argv) {
     NORI_RETURN_IF_ERROR(Gather());
   } else if (kind == BoundKind::kRange) {
     mode_ = Mode::kRange;
-    NORI_RETURN_IF_ERROR(OpenIterator({walk_.begin(), walk_.end()}));
+    NORI_RETURN_IF_ERROR(OpenIterator(walk_.begin(), walk_.end()));
     reverse_ ? iterator_->SeekToLast() : iterator_->SeekToFirst();
     NORI_RETURN_IF_ERROR(Settle());
   } else {
     mode_ = Mode::kRanges;
-    NORI_RETURN_IF_ERROR(OpenIterator(walk_.Hull()));
+    const KeyRange hull = walk_.Hull();
+    NORI_RETURN_IF_ERROR(OpenIterator(hull.begin, hull.end));
     walk_.Start(reverse_);
     reverse_ ? iterator_->SeekToLast() : iterator_->SeekToFirst();
     NORI_RETURN_IF_ERROR(Settle());
@@ -197,14 +201,31 @@ absl::Status Cursor::Start(BoundKind kind, sqlite3_value** argv) {
   return Pass(argv[plan_->offset]);
 }
 
-absl::Status Cursor::OpenIterator(KeyRange bounds) {
+bool Cursor::ReuseIterator(const std::string& begin, const std::string& end) {
+  if (!reusable_ || transaction() != nullptr || as_of_ != nullptr ||
+      !iterator_->Narrow(begin, end)) {
+    return false;
+  }
+  table_->database->engine()->CountScan(begin);
+  return true;
+}
+
+// The inner table of a join is scanned again and again: from the second time
+// on, by one iterator.
+absl::Status Cursor::OpenIterator(const std::string& begin,
+                                  const std::string& end) {
+  if (ReuseIterator(begin, end)) return absl::OkStatus();
   IterateOptions options;
   options.snapshot = snapshot();
-  options.bounds = std::move(bounds);
+  options.bounds = {begin, end};
   options.counters = &report_.read;
+  reusable_ = scanned_before_ && transaction() == nullptr && as_of_ == nullptr;
+  if (reusable_) options.bounds = {path_->prefix, path_->prefix_end};
   iterator_ = transaction() != nullptr
                   ? transaction()->NewIterator(options)
                   : table_->database->engine()->NewIterator(options);
+  reusable_ = reusable_ && iterator_->Narrow(begin, end);
+  scanned_before_ = true;
   return iterator_->status();
 }
 
@@ -245,6 +266,11 @@ absl::Status Cursor::SettleInRanges() {
   eof_ = true;
   while (iterator_->Valid()) {
     if (walk_.Contains(iterator_->key())) {
+      const size_t misfit = walk_.Misfit(iterator_->key());
+      if (misfit > 0) {
+        PassMisfits(misfit);
+        continue;
+      }
       eof_ = false;
       return absl::OkStatus();
     }
@@ -295,26 +321,51 @@ absl::Status Cursor::PassDuplicates() {
     NORI_RETURN_IF_ERROR(
         SkipKeyColumn(&rest, path_->columns[i].key.descending));
   }
-  prefix_.assign(
-      iterator_->key().substr(0, iterator_->key().size() - rest.size()));
-  const auto duplicate = [this] {
+  PassPrefix(iterator_->key().size() - rest.size());
+  return absl::OkStatus();
+}
+
+// Leaves the entries that agree with the one at hand in so many bytes.
+void Cursor::PassPrefix(size_t bytes) {
+  prefix_.assign(iterator_->key().substr(0, bytes));
+  const auto agrees = [this] {
     return iterator_->Valid() && iterator_->key().starts_with(prefix_);
   };
-  for (int i = 0; i < kDuplicateSteps && duplicate(); ++i) Step();
-  if (!duplicate()) return absl::OkStatus();
+  for (int i = 0; i < kPrefixSteps && agrees(); ++i) Step();
+  if (!agrees()) return;
   if (reverse_) {
     iterator_->SeekForPrev(prefix_);
-    if (duplicate()) iterator_->Prev();
+    if (agrees()) iterator_->Prev();
   } else {
     iterator_->Seek(PrefixSuccessor(prefix_));
   }
-  return absl::OkStatus();
+}
+
+// The same of entries that do not match, inside the range at hand: in another
+// one they may.
+void Cursor::PassMisfits(size_t bytes) {
+  prefix_.assign(iterator_->key().substr(0, bytes));
+  const auto agrees = [this] {
+    return iterator_->Valid() && iterator_->key().starts_with(prefix_) &&
+           walk_.Contains(iterator_->key());
+  };
+  for (int i = 0; i < kPrefixSteps && agrees(); ++i) Step();
+  if (!agrees()) return;
+  if (reverse_) {
+    iterator_->SeekForPrev(std::max(prefix_, walk_.begin()));
+    if (agrees()) iterator_->Prev();
+    return;
+  }
+  const std::string end = PrefixSuccessor(prefix_);
+  const bool ends_first = !walk_.end().empty() && walk_.end() < end;
+  iterator_->Seek(ends_first ? walk_.end() : end);
 }
 
 absl::Status Cursor::Gather() {
   reverse_ = false;
   mode_ = Mode::kRanges;
-  NORI_RETURN_IF_ERROR(OpenIterator(walk_.Hull()));
+  const KeyRange hull = walk_.Hull();
+  NORI_RETURN_IF_ERROR(OpenIterator(hull.begin, hull.end));
   walk_.Start(/*reverse=*/false);
   iterator_->SeekToFirst();
   std::vector<std::pair<std::string, std::string>> rows;
@@ -433,6 +484,12 @@ absl::Status Cursor::Column(sqlite3_context* context, int column) {
 }
 
 absl::Status Cursor::Rowid(sqlite3_int64* rowid) {
+  if (table_->layout.schema.identity == RowIdentity::kKey) {
+    // SQLite looks for a rowid where DELETE or UPDATE with LIMIT is the first
+    // statement on a table that it has not connected yet. Prepared anew, as it
+    // is for this code, the statement uses the key.
+    return SqliteError(SQLITE_SCHEMA, "a table with a key has no rowid");
+  }
   table_->row_of_snapshot = as_of_ != nullptr;
   if (entry_.has_value()) {
     NORI_RETURN_IF_ERROR(ParseEntry());

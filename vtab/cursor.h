@@ -54,7 +54,9 @@ class Cursor : public sqlite3_vtab_cursor {
   // index is gone.
   absl::Status TakePath(uint32_t id);
   absl::Status Start(BoundKind kind, sqlite3_value** argv);
-  absl::Status OpenIterator(KeyRange bounds);
+  // Sets iterator_ up for [begin, end).
+  absl::Status OpenIterator(const std::string& begin, const std::string& end);
+  bool ReuseIterator(const std::string& begin, const std::string& end);
   // Takes the snapshot that `name` names; false if no row can match.
   absl::StatusOr<bool> BindSnapshot(sqlite3_value* name);
   // What to read: the transaction or, if there is none or it is not meant, null
@@ -74,6 +76,8 @@ class Cursor : public sqlite3_vtab_cursor {
   void SeekIntoRange();
   void Step();
   absl::Status PassDuplicates();
+  void PassPrefix(size_t bytes);
+  void PassMisfits(size_t bytes);
   // Reads all rows' keys and sorts them by plan_->order.
   absl::Status Gather();
   absl::Status FindSorted();
@@ -106,7 +110,10 @@ class Cursor : public sqlite3_vtab_cursor {
   std::string as_of_name_;
   KeyWalk walk_;
   std::unique_ptr<Iterator> iterator_;
-  PinnedValue pinned_;  // of the point
+  // iterator_ can reach all of the path in view_: it is kept for the next scan.
+  bool reusable_ = false;
+  bool scanned_before_ = false;  // the path, since the cursor was opened
+  PinnedValue pinned_;           // of the point
   RowView row_;
 
   // Index scans.
@@ -119,7 +126,7 @@ class Cursor : public sqlite3_vtab_cursor {
 
   std::vector<std::string> sorted_;  // keys
   size_t sorted_at_ = 0;
-  std::string prefix_;  // scratch of PassDuplicates
+  std::string prefix_;  // scratch of the two
 
   uint64_t number_ = 0;  // in the statement
   ScanReport report_;    // of plan_

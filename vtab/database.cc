@@ -82,7 +82,7 @@ absl::Status Database::EnsureOpen() {
         "the table ", kStateTableName,
         " is missing: the database file does not know its engine any more"));
   }
-  NORI_ASSIGN_OR_RETURN(const DatabaseState own, state_table_.Read());
+  NORI_ASSIGN_OR_RETURN(const DatabaseState own, ReadState());
   if (shared_ == nullptr || engine()->identity() != own.identity) {
     NORI_RETURN_IF_ERROR(in_memory() ? FindInMemory(own) : OpenFile(own));
   }
@@ -111,6 +111,12 @@ absl::Status Database::OpenFile(const DatabaseState& own) {
   // engine is told here decides what it keeps.
   request.context.host_mixed_number = [this,
                                        &own]() -> absl::StatusOr<uint64_t> {
+    // Nobody else can have committed since this connection began to write, and
+    // in EXCLUSIVE nobody else can even read.
+    if (sqlite3_txn_state(connection_->db(), schema_.c_str()) ==
+        SQLITE_TXN_WRITE) {
+      return own.last_mixed;
+    }
     absl::StatusOr<DatabaseState> newest = state_table_.ReadCommitted();
     if (newest.ok()) return newest->last_mixed;
     NORI_ASSIGN_OR_RETURN(const std::string mode,
@@ -215,7 +221,7 @@ absl::Status Database::StartAnew(
   }
   NORI_ASSIGN_OR_RETURN(const auto left, state_table_.ListTables());
   if (!left.empty() || transaction_ != nullptr) return reason;
-  NORI_ASSIGN_OR_RETURN(DatabaseState state, state_table_.Read());
+  NORI_ASSIGN_OR_RETURN(DatabaseState state, ReadState());
   shared_.reset();
   NORI_RETURN_IF_ERROR(CreateEngine(options));
   state.identity = engine()->identity();
@@ -229,7 +235,7 @@ absl::StatusOr<uint64_t> Database::CreateTable(const std::string& name,
   NORI_RETURN_IF_ERROR(connection_->EnlistGuard());
   NORI_RETURN_IF_ERROR(Begin());
   schema_changed_ = true;
-  NORI_ASSIGN_OR_RETURN(const DatabaseState state, state_table_.Read());
+  NORI_ASSIGN_OR_RETURN(const DatabaseState state, ReadState());
   const uint64_t id = shared_->AllocateTableId(state.next_table_id);
   NORI_RETURN_IF_ERROR(state_table_.WriteNextTableId(id + 1));
   NORI_RETURN_IF_ERROR(state_table_.AddTable(id, name));
@@ -311,6 +317,13 @@ absl::StatusOr<VirtualTable*> Database::ConnectTable(const std::string& name) {
         return EqualsIgnoreCase(table->name, name);
       });
   return found == tables.rend() ? nullptr : *found;
+}
+
+absl::StatusOr<DatabaseState> Database::ReadState() {
+  absl::StatusOr<DatabaseState> state = state_table_.Read();
+  // No table will be disconnected that would finalize the statement.
+  if (tables.empty()) state_table_.FinalizeStatements();
+  return state;
 }
 
 void Database::TableDisconnected(VirtualTable* table) {

@@ -82,10 +82,18 @@ class Database : public std::enable_shared_from_this<Database> {
   // The transaction. Several tables of the schema call these for one
   // transaction of SQLite's, so each may be called more than once.
   absl::Status Begin();
+  // Begin for `table`, SQLite's object, whose xBegin this is. If savepoints are
+  // open SQLite calls Savepoint for that table next, with the highest number.
+  absl::Status Join(const void* table);
+  // The same for a table that does not begin anything.
+  void Joins(const void* table) {
+    joining_ = table;
+    joins_first_ = false;
+  }
   absl::Status Sync();
   absl::Status Commit();
   absl::Status Rollback();
-  void Savepoint(int number);
+  void Savepoint(int number, const void* table);
   void Release(int number);
   absl::Status RollbackTo(int number);
   // What to write to. Begins if need be: SQLite calls no xBegin for a table
@@ -128,6 +136,9 @@ class Database : public std::enable_shared_from_this<Database> {
   void TableDisconnected(VirtualTable* table);
 
  private:
+  // What row 0 of nori_state says. Leaves no statement behind where no table
+  // is connected: it would keep sqlite3_close from closing.
+  absl::StatusOr<DatabaseState> ReadState();
   // How the cursors that are open now came to share a view.
   enum class ViewScope : uint8_t { kNone, kCursors, kTransaction };
 
@@ -181,6 +192,10 @@ class Database : public std::enable_shared_from_this<Database> {
   uint64_t begin_mark_ = 0;
   // Savepoint number to mark; absent value: the transaction had not begun.
   std::map<int, std::optional<uint64_t>> marks_;
+  // Highest number of a savepoint that is older than the transaction.
+  int open_at_begin_ = -1;
+  const void* joining_ = nullptr;  // its xBegin was the last call
+  bool joins_first_ = false;       // and began the transaction
   std::vector<KeyRange> created_;  // of tables and indexes
   // What was deleted of them, and the mark after that.
   std::vector<std::pair<KeyRange, uint64_t>> dropped_;

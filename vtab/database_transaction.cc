@@ -1,6 +1,7 @@
 // Database's transaction and its views for reading.
 
 #include <algorithm>
+#include <limits>
 #include <utility>
 
 #include "absl/time/time.h"
@@ -73,9 +74,18 @@ absl::Status Database::Begin() {
   NORI_RETURN_IF_ERROR(ReadCommitSettings());
   NORI_ASSIGN_OR_RETURN(transaction_, BeginEngineTransaction());
   begin_mark_ = transaction_->Mark();
+  open_at_begin_ = std::numeric_limits<int>::max();
   connection_->HoldInTransaction(shared_from_this());
   prepared_ = false;
   prepared_mixed_ = 0;
+  return absl::OkStatus();
+}
+
+absl::Status Database::Join(const void* table) {
+  joins_first_ = transaction_ == nullptr;
+  NORI_RETURN_IF_ERROR(Begin());
+  if (joins_first_) open_at_begin_ = -1;
+  joining_ = table;
   return absl::OkStatus();
 }
 
@@ -99,7 +109,7 @@ absl::Status Database::PrepareAlone() {
 }
 
 absl::Status Database::PrepareMixed() {
-  NORI_ASSIGN_OR_RETURN(const DatabaseState state, state_table_.Read());
+  NORI_ASSIGN_OR_RETURN(const DatabaseState state, ReadState());
   const uint64_t number = std::max(state.last_mixed, engine()->LastMixed()) + 1;
   NORI_RETURN_IF_ERROR(state_table_.WriteLastMixed(number));
   // Also where the host does not sync (NORMAL): its part can reach the disk at
@@ -143,6 +153,8 @@ void Database::ForgetTransaction() {
   prepared_ = false;
   prepared_mixed_ = 0;
   marks_.clear();
+  open_at_begin_ = -1;
+  joining_ = nullptr;
   created_.clear();
   dropped_.clear();
   max_rowids_.clear();
@@ -198,18 +210,27 @@ absl::Status Database::Rollback() {
   return status;
 }
 
-void Database::Savepoint(int number) {
+void Database::Savepoint(int number, const void* table) {
+  const bool joins = joining_ != nullptr && joining_ == table;
+  joining_ = nullptr;
+  if (joins && joins_first_) open_at_begin_ = number;
   marks_.erase(marks_.upper_bound(number), marks_.end());
   // A table that joins late is told of the current savepoint again: the first
   // mark is the one that counts.
   if (marks_.contains(number)) return;
-  marks_[number] = transaction_ == nullptr
-                       ? std::nullopt
-                       : std::optional<uint64_t>(transaction_->Mark());
+  // Nobody was told of a savepoint that was there before any table joined. The
+  // changes since then are those of the whole transaction, whenever the table
+  // joined that is told now. (The first table's mark is right also where this
+  // is a new savepoint and none was open as it joined.)
+  const bool is_older = transaction_ == nullptr ||
+                        (joins && !joins_first_ && number <= open_at_begin_);
+  marks_[number] =
+      is_older ? std::nullopt : std::optional<uint64_t>(transaction_->Mark());
 }
 
 void Database::Release(int number) {
   marks_.erase(marks_.lower_bound(number), marks_.end());
+  open_at_begin_ = std::min(open_at_begin_, number - 1);
 }
 
 absl::Status Database::RollbackTo(int number) {
@@ -221,6 +242,7 @@ absl::Status Database::RollbackTo(int number) {
     mark = found->second;
   }
   marks_.erase(marks_.upper_bound(number), marks_.end());
+  open_at_begin_ = std::min(open_at_begin_, number);
   if (transaction_ == nullptr) return absl::OkStatus();
   prepared_ = false;
   for (auto& [table_id, rowid] : max_rowids_) rowid = std::nullopt;
@@ -243,7 +265,7 @@ absl::StatusOr<uint64_t> Database::HostMixed() {
   if (is_stable && host_mixed_known_ && version == host_mixed_version_) {
     return host_mixed_;
   }
-  NORI_ASSIGN_OR_RETURN(const DatabaseState state, state_table_.Read());
+  NORI_ASSIGN_OR_RETURN(const DatabaseState state, ReadState());
   host_mixed_ = state.last_mixed;
   host_mixed_version_ = version;
   host_mixed_known_ = is_stable;

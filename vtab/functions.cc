@@ -178,7 +178,8 @@ absl::StatusOr<std::string> UnknownTables(Database& database,
       it->Next();
       continue;
     }
-    if (!known.contains(id)) {
+    // Once for its rows and all its indexes.
+    if (known.insert(id).second) {
       absl::StrAppend(&unknown, unknown.empty() ? "" : ", ", id);
     }
     std::string next;

@@ -101,27 +101,39 @@ bool KeyWalk::Widens(size_t i, const Value& argument) const {
   return IsNumber(ApplyAffinity(argument, Affinity::kNumeric, &scratch));
 }
 
+void KeyWalk::MatchNumericTexts(const PathColumn& column) {
+  numeric_texts_ = NumericTexts(column);
+  descending_ = column.key.descending;
+}
+
 // Where values of the other type lie that may equal the argument.
 void KeyWalk::AddOthersOfEquality(const PathColumn& column,
                                   const Value& argument) {
   if (IsNumber(argument)) {
-    intervals_.push_back(NumericTexts(column));
+    MatchNumericTexts(column);
     return;
   }
   std::string scratch;
-  intervals_.push_back(Same(
+  Add(Same(
       Encoded(column, ApplyAffinity(argument, Affinity::kNumeric, &scratch))));
 }
 
-void KeyWalk::AddOthersOfRange(const PathColumn& column,
-                               const Value& argument) {
+// Text that becomes a number is below all other text.
+void KeyWalk::AddOthersOfRange(const PathColumn& column, const Value& argument,
+                               bool is_lower) {
   if (!plan_->mixed_bounds || IsNumeric(column.affinity)) return;
   if (IsNumber(argument)) {
-    intervals_.push_back(Texts(column));
+    if (is_lower || column.affinity == Affinity::kBlob) {
+      Add(Texts(column));
+    } else {
+      MatchNumericTexts(column);
+    }
   } else if (argument.type == ValueType::kText) {
-    intervals_.push_back(NumericTexts(column));
     if (column.affinity == Affinity::kBlob) {
-      intervals_.push_back(Numbers(column));
+      Add(NumericTexts(column));
+      Add(Numbers(column));
+    } else if (!is_lower) {
+      MatchNumericTexts(column);
     }
   }
 }
@@ -133,6 +145,7 @@ BoundKind KeyWalk::Bind(const AccessPath& path, const Plan& plan,
   widened_ = has_null_ = false;
   lists_.clear();
   intervals_.clear();
+  numeric_texts_.reset();
   base_.assign(path.prefix);
   bool is_list = false;
   for (size_t i = 0; i < plan.prefix.size() && !widened_; ++i) {
@@ -152,9 +165,12 @@ BoundKind KeyWalk::Bind(const AccessPath& path, const Plan& plan,
     if (!BindIntervals(arguments)) return BoundKind::kEmpty;
   }
   JoinIntervals();
+  AddNumericTexts();
   if (intervals_.empty()) return BoundKind::kEmpty;
-  return lists_.empty() && intervals_.size() == 1 ? BoundKind::kRange
-                                                  : BoundKind::kRanges;
+  return lists_.empty() && intervals_.size() == 1 &&
+                 !intervals_.front().only_numbers
+             ? BoundKind::kRange
+             : BoundKind::kRanges;
 }
 
 KeyWalk::Bound KeyWalk::BindColumn(size_t i, sqlite3_value* argument) {
@@ -168,7 +184,7 @@ KeyWalk::Bound KeyWalk::BindColumn(size_t i, sqlite3_value* argument) {
   }
   const Value converted = Convert(column, value, &scratch_);
   if (Widens(i, value)) {
-    intervals_.push_back(Same(Encoded(column, converted)));
+    Add(Same(Encoded(column, converted)));
     AddOthersOfEquality(column, value);
     return Bound::kWidened;
   }
@@ -207,7 +223,7 @@ KeyWalk::Bound KeyWalk::BindList(size_t i, sqlite3_value* argument) {
                     list.values.end());
   if (widens) {
     for (std::string& one : list.values) {
-      intervals_.push_back(Same(std::move(one)));
+      Add(Same(std::move(one)));
     }
     return Bound::kWidened;
   }
@@ -225,14 +241,15 @@ bool KeyWalk::BindIntervals(sqlite3_value** arguments) {
     return true;
   }
   const PathColumn& column = path_->columns[position];
-  Interval range = NotNull(column);
+  KeyRange range = NotNull(column);
+  KeyRange above;  // the lower bound
   for (const bool is_lower : {true, false}) {
     if (is_lower ? !has_lower : !has_upper) continue;
     const bool strict = is_lower ? plan_->lower_strict : plan_->upper_strict;
     const Value argument =
         ValueOfSqlite(arguments[is_lower ? plan_->lower : plan_->upper]);
     if (argument.type == ValueType::kNull) return false;
-    AddOthersOfRange(column, argument);
+    AddOthersOfRange(column, argument, is_lower);
     std::string bound = Encoded(column, Convert(column, argument, &scratch_));
     // The keys of a value are those that begin with its encoding; a descending
     // column turns a lower bound into an upper one.
@@ -241,9 +258,18 @@ bool KeyWalk::BindIntervals(sqlite3_value** arguments) {
     } else {
       range.end = strict ? std::move(bound) : PrefixSuccessor(bound);
     }
+    // Text that becomes a number is not above other text.
+    if (is_lower && !IsNumber(argument)) above = range;
   }
-  if (plan_->blobs_too) intervals_.push_back(From(column, Value::Blob("")));
-  if (!range.IsEmpty()) intervals_.push_back(std::move(range));
+  if (numeric_texts_.has_value()) {
+    if (numeric_texts_->Overlaps(above)) {
+      numeric_texts_ = numeric_texts_->Intersect(above);
+    } else {
+      numeric_texts_.reset();
+    }
+  }
+  if (plan_->blobs_too) Add(From(column, Value::Blob("")));
+  if (!range.IsEmpty()) Add(std::move(range));
   return true;
 }
 
@@ -264,6 +290,32 @@ void KeyWalk::JoinIntervals() {
     }
   }
   if (!intervals_.empty()) intervals_.resize(last + 1);
+}
+
+// What the other intervals leave of the numeric texts.
+void KeyWalk::AddNumericTexts() {
+  if (!numeric_texts_.has_value()) return;
+  KeyRange left = *std::move(numeric_texts_);
+  numeric_texts_.reset();
+  std::vector<Interval> all;
+  bool nothing_left = false;
+  for (Interval& interval : intervals_) {
+    if (interval.begin > left.begin) {
+      KeyRange before = left;
+      if (before.end.empty() || interval.begin < before.end) {
+        before.end = interval.begin;
+      }
+      if (!before.IsEmpty()) all.push_back({std::move(before), true});
+    }
+    if (interval.end.empty()) {
+      nothing_left = true;
+    } else if (interval.end > left.begin) {
+      left.begin = interval.end;
+    }
+    all.push_back(std::move(interval));
+  }
+  if (!nothing_left && !left.IsEmpty()) all.push_back({std::move(left), true});
+  intervals_ = std::move(all);
 }
 
 // Puts the lists from number `lists` on, and the interval, at their near ends.
@@ -293,6 +345,7 @@ void KeyWalk::Make() {
   begin_.assign(base_);
   for (const List& list : lists_) begin_.append(list.values[list.at]);
   if (intervals_.empty()) return;  // points
+  last_at_ = begin_.size();
   const Interval& interval = intervals_[interval_];
   if (interval.end.empty()) {
     end_ = PrefixSuccessor(begin_);
@@ -355,6 +408,12 @@ bool KeyWalk::SkipTo(std::string_view key) {
     if (interval_ == (reverse_ ? intervals_.size() - 1 : 0)) return true;
   }
   return Make(), true;
+}
+
+size_t KeyWalk::Misfit(std::string_view key) const {
+  if (!only_numbers()) return 0;
+  const size_t length = NoNumberPrefix(key.substr(last_at_), descending_);
+  return length == 0 ? 0 : last_at_ + length;
 }
 
 KeyRange KeyWalk::Hull() {

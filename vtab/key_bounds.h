@@ -4,8 +4,10 @@
 #define NORI_VTAB_KEY_BOUNDS_H_
 
 #include <cstddef>
+#include <optional>
 #include <string>
 #include <string_view>
+#include <utility>
 #include <vector>
 
 #include "engine/slots/version.h"
@@ -55,6 +57,14 @@ class KeyWalk {
   bool Contains(std::string_view key) const {
     return key >= begin_ && (end_.empty() || key < end_);
   }
+  // Whether texts that are no numbers do not match in the range at hand.
+  bool only_numbers() const {
+    return !intervals_.empty() && intervals_[interval_].only_numbers;
+  }
+  // How many bytes of `key`, which lies in the range at hand, all keys have
+  // that cannot match either, if it cannot; 0: it may match. Some ranges are
+  // there for texts that are numbers, which lie scattered among others.
+  size_t Misfit(std::string_view key) const;
   // From the begin of the first range to the end of the last.
   KeyRange Hull();
   // Whether there are more than `limit` points, made of more than one list.
@@ -64,7 +74,9 @@ class KeyWalk {
 
  private:
   // Of the last column, relative to the columns before it. Empty end: no end.
-  using Interval = KeyRange;
+  struct Interval : KeyRange {
+    bool only_numbers = false;  // other texts in it do not match
+  };
   // Values of one column, encoded, ascending and distinct.
   struct List {
     std::vector<std::string> values;
@@ -77,8 +89,12 @@ class KeyWalk {
   bool AddToList(size_t i, sqlite3_value* argument, List* list);
   bool BindIntervals(sqlite3_value** arguments);
   void JoinIntervals();
+  void Add(KeyRange interval) { intervals_.push_back({std::move(interval)}); }
+  void MatchNumericTexts(const PathColumn& column);
+  void AddNumericTexts();
   void AddOthersOfEquality(const PathColumn& column, const Value& argument);
-  void AddOthersOfRange(const PathColumn& column, const Value& argument);
+  void AddOthersOfRange(const PathColumn& column, const Value& argument,
+                        bool is_lower);
   // Whether the argument of prefix column `i` does.
   bool Widens(size_t i, const Value& argument) const;
   void Make();
@@ -94,6 +110,10 @@ class KeyWalk {
   std::string base_;         // columns before the first list
   std::vector<List> lists_;  // of the columns after them
   std::vector<Interval> intervals_;
+  // Where texts match that are numbers, until they become intervals.
+  std::optional<KeyRange> numeric_texts_;
+  bool descending_ = false;  // their column
+  size_t last_at_ = 0;       // where it begins in keys of the range at hand
   size_t interval_ = 0;
   std::string begin_, end_;
   std::string scratch_;

@@ -7,6 +7,7 @@
 #include <cstring>
 #include <limits>
 
+#include "absl/strings/ascii.h"
 #include "boost/endian/conversion.hpp"
 #include "engine/format/status_macros.h"
 #include "vtab/text.h"
@@ -480,6 +481,37 @@ absl::Status SkipKeyColumn(std::string_view* input, bool descending) {
   }
   input->remove_prefix(size);
   return absl::OkStatus();
+}
+
+size_t NoNumberPrefix(std::string_view column, bool descending) {
+  const char mask = descending ? '\xff' : '\0';
+  const auto at = [&](size_t i) {
+    return i < column.size() ? static_cast<char>(column[i] ^ mask)
+                             : kTerminator;
+  };
+  if (Byte(at(0)) != kText) return 0;
+  size_t i = 1;
+  const auto pass = [&](auto is_one) {
+    while (is_one(at(i))) ++i;
+  };
+  const auto is_blank = [](char c) { return absl::ascii_isspace(Byte(c)); };
+  const auto is_digit = [](char c) { return c >= '0' && c <= '9'; };
+  const auto pass_sign = [&] {
+    if (at(i) == '+' || at(i) == '-') ++i;
+  };
+  pass(is_blank);
+  pass_sign();
+  pass(is_digit);
+  if (at(i) == '.') ++i;
+  pass(is_digit);
+  if (at(i) == 'e' || at(i) == 'E') {
+    ++i;
+    pass_sign();
+    pass(is_digit);
+  }
+  pass(is_blank);
+  // An escaped byte is told by its second.
+  return Byte(at(i)) <= 1 ? 0 : i + 1;
 }
 
 void EncodeIndexPrefix(uint64_t table_id, uint32_t index_id, std::string* dst) {

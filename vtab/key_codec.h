@@ -46,6 +46,11 @@ absl::Status DecodeKeyColumn(std::string_view* input, Collation collation,
 // with a whole column; its bytes are not checked further.
 absl::Status SkipKeyColumn(std::string_view* input, bool descending);
 
+// How many bytes of `column`, an encoded column and whatever follows it, are
+// enough to tell that no text that begins so is a number, blanks around it
+// aside; 0: it may be one, or that is not known before its end.
+size_t NoNumberPrefix(std::string_view column, bool descending);
+
 // Appends the prefix of all keys of an index of a table: table id and index id,
 // both order-preserving and self-delimiting (1 byte each up to 47). Index 0 is
 // the table itself. The first byte is 0x80 or more: smaller ones are free for

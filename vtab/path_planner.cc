@@ -19,14 +19,53 @@ constexpr double kSortCost = 0.35;     // a comparison
 constexpr double kInValues = 8;
 // The share of rows that a bound leaves, where nothing is known.
 constexpr double kBoundShare = 0.25;
+// The same of terms that SQLite checks, as it takes them for its own tables:
+// of each, and the most that all leave if there is an equality, or one with a
+// number that flags have.
+constexpr double kTermShare = 0.933;
+constexpr double kEqualityShare = 0.25;
+constexpr double kFlagShare = 0.5;
+// The share that a LIKE or GLOB leaves.
+constexpr double kPatternShare = 0.25;
 constexpr double kLimitGuess = 50;
 // Entries of one block, inside which indexes cannot count.
 constexpr double kBlockEntries = 32;
+
+bool IsFlag(const Constraint& constraint) {
+  if (constraint.literal == nullptr ||
+      sqlite3_value_type(constraint.literal) != SQLITE_INTEGER) {
+    return false;
+  }
+  const sqlite3_int64 value = sqlite3_value_int64(constraint.literal);
+  return value >= -1 && value <= 1;
+}
 
 class PathPlanner {
  public:
   PathPlanner(const PlanContext& context, const AccessPath& path)
       : context_(context), info_(*context.info), path_(path) {}
+
+  KnownShare Share() {
+    only_known_ = true;
+    MatchPrefix();
+    MatchRange();
+    std::vector<sqlite3_value*> values;
+    const Plan known = KnownPart(&values);
+    KnownShare share;
+    const auto add = [&](int argument) {
+      if (argument == kNoArgument) return;
+      share.constraints.push_back(
+          candidate_.uses[static_cast<size_t>(argument)].constraint);
+    };
+    for (const Plan::Column& column : known.prefix) add(column.argument);
+    add(known.lower);
+    add(known.upper);
+    if (share.constraints.empty() || context_.engine == nullptr) return {};
+    KeyWalk walk;
+    const BoundKind kind = walk.Bind(path_, known, values.data());
+    share.share = std::clamp(EntriesOf(kind, &walk), 1.0, Total()) / Total();
+    return share;
+  }
 
   Candidate Run() {
     plan_.index = path_.id;
@@ -48,7 +87,11 @@ class PathPlanner {
 
  private:
   const Constraint* Find(size_t position, ConstraintKind kind) const {
-    return context_.constraints->Find(path_.columns[position], kind);
+    const Constraint* constraint =
+        context_.constraints->Find(path_.columns[position], kind);
+    const bool is_wanted = !only_known_ || (constraint != nullptr &&
+                                            constraint->literal != nullptr);
+    return is_wanted ? constraint : nullptr;
   }
   // SQLite gives the argument of a constraint once. A column that a path has
   // twice, by two collations, is bound once.
@@ -343,6 +386,20 @@ class PathPlanner {
                                                  columns);
   }
 
+  // Texts that are numbers are thought to be few among others.
+  double EntriesOf(BoundKind kind, KeyWalk* walk) const {
+    if (kind == BoundKind::kEmpty) return 0;
+    if (kind == BoundKind::kPoint) return 1;
+    double entries = 0;
+    walk->Start(/*reverse=*/false);
+    do {
+      if (walk->only_numbers()) continue;
+      entries += static_cast<double>(
+          context_.engine->Estimate({walk->begin(), walk->end()}).entries);
+    } while (walk->Advance());
+    return entries;
+  }
+
   // Entries that the scan visits.
   double Visited() {
     std::vector<sqlite3_value*> values;
@@ -357,7 +414,6 @@ class PathPlanner {
       KeyWalk walk;
       const BoundKind kind = walk.Bind(path_, known, values.data());
       if (kind == BoundKind::kEmpty) return 1;
-      walk.Start(/*reverse=*/false);
       const KeyRange hull = walk.Hull();
       const bool all_known = known.prefix.size() == columns &&
                              known.lower == plan_.lower &&
@@ -367,8 +423,7 @@ class PathPlanner {
       const double least =
           has_bounds ? 1
                      : std::min(PerPrefix(known.prefix.size()), kBlockEntries);
-      rows = std::max(
-          least, static_cast<double>(context_.engine->Estimate(hull).entries));
+      rows = std::max(least, EntriesOf(kind, &walk));
       if (known.prefix.size() < columns) {
         rows *= PerPrefix(columns) / PerPrefix(known.prefix.size());
       }
@@ -417,6 +472,50 @@ class PathPlanner {
     return std::min(rows, std::max(wanted, 1.0));
   }
 
+  // Of `rows` that the scan gives, those that meet the terms which SQLite
+  // checks on them. It does not reckon with these by itself, as it does for its
+  // own tables. Only of a value that it knows is it sure that the term depends
+  // on no other table.
+  double MeetingTerms(double rows) const {
+    std::vector<const Constraint*> counted;
+    for (const Candidate::Use& use : candidate_.uses) {
+      counted.push_back(use.constraint);
+    }
+    const auto is_counted = [&](const Constraint* constraint) {
+      return std::find(counted.begin(), counted.end(), constraint) !=
+             counted.end();
+    };
+    for (const KnownShare& share : context_.shares) {
+      if (std::any_of(share.constraints.begin(), share.constraints.end(),
+                      is_counted)) {
+        continue;
+      }
+      rows *= share.share;
+      counted.insert(counted.end(), share.constraints.begin(),
+                     share.constraints.end());
+    }
+    double most = 1;
+    for (const Constraint& constraint : context_.constraints->list()) {
+      const bool is_free = constraint.literal != nullptr ||
+                           constraint.is_null ||
+                           constraint.kind == ConstraintKind::kNotNull;
+      if (!is_free || !constraint.IsTerm() || is_counted(&constraint)) continue;
+      rows *= kTermShare;
+      if (constraint.kind == ConstraintKind::kEqual ||
+          constraint.kind == ConstraintKind::kIs) {
+        most = std::min(most, IsFlag(constraint) ? kFlagShare : kEqualityShare);
+      }
+    }
+    for (const int column : context_.constraints->patterned()) {
+      const bool is_in_range = std::any_of(
+          counted.begin(), counted.end(), [column](const Constraint* c) {
+            return c->from_pattern && c->column == column;
+          });
+      if (!is_in_range) rows *= kPatternShare;
+    }
+    return std::min(rows, std::max(1.0, Total() * most));
+  }
+
   void Estimate() {
     const double total = Total();
     const double rows = Visited();
@@ -431,7 +530,7 @@ class PathPlanner {
             : context_.statistics->BytesEach(context_.engine, path_);
     double each = 1 + bytes / kBytesPerCost;
     if (path_.index != nullptr && !plan_.covering) each += kLookUpCost;
-    candidate_.rows = read;
+    candidate_.rows = MeetingTerms(read);
     candidate_.cost =
         Seeks() * (kSeekCost + std::log2(total + 1)) + read * each;
     if (info_.nOrderBy > 0 && !candidate_.order_consumed) {
@@ -470,12 +569,17 @@ class PathPlanner {
   const AccessPath& path_;
   Plan plan_;
   Candidate candidate_;
+  bool only_known_ = false;  // looks at no constraint of an unknown value
   // Some argument may come from a column of another affinity.
   bool mixed_ = false;
   size_t ordered_ = 0;  // leading columns of the path that ORDER BY has used
 };
 
 }  // namespace
+
+KnownShare MeasureShare(const PlanContext& context, const AccessPath& path) {
+  return PathPlanner(context, path).Share();
+}
 
 Candidate PlanPath(const PlanContext& context, const AccessPath& path) {
   return PathPlanner(context, path).Run();

@@ -5,6 +5,7 @@
 
 #include <optional>
 #include <string>
+#include <vector>
 
 #include "absl/container/inlined_vector.h"
 #include "engine/engine.h"
@@ -35,6 +36,12 @@ struct Candidate {
   std::optional<KeyRange> range;
 };
 
+// The share of a table's rows that some constraints with known values leave.
+struct KnownShare {
+  absl::InlinedVector<const Constraint*, 4> constraints;
+  double share = 1;
+};
+
 // What the planning of one query has to go by.
 struct PlanContext {
   const TableSchema* schema;
@@ -42,7 +49,13 @@ struct PlanContext {
   const Constraints* constraints;
   Engine* engine;  // null: not open, nothing is estimated
   TableStatistics* statistics;
+  // By the table's paths, those of more constraints first.
+  std::vector<KnownShare> shares;
 };
+
+// What the path's statistics tell of constraints that it could use; of none if
+// it could use none, or none of a value that SQLite knows.
+KnownShare MeasureShare(const PlanContext& context, const AccessPath& path);
 
 Candidate PlanPath(const PlanContext& context, const AccessPath& path);
 

@@ -4,6 +4,7 @@
 #include <algorithm>
 #include <optional>
 #include <string>
+#include <utility>
 
 #include "absl/strings/str_cat.h"
 #include "vtab/constraints.h"
@@ -33,6 +34,17 @@ SnapshotTerm FindSnapshotTerm(const TableSchema& schema,
     }
   }
   return {};
+}
+
+void MeasureShares(VirtualTable* table, PlanContext* context) {
+  for (const auto& path : table->paths()) {
+    KnownShare share = MeasureShare(*context, *path);
+    if (!share.constraints.empty()) context->shares.push_back(std::move(share));
+  }
+  std::stable_sort(context->shares.begin(), context->shares.end(),
+                   [](const KnownShare& a, const KnownShare& b) {
+                     return a.constraints.size() > b.constraints.size();
+                   });
 }
 
 Candidate ChooseCandidate(const PlanContext& context, VirtualTable* table,
@@ -111,8 +123,9 @@ int BestIndex(sqlite3_vtab* base, sqlite3_index_info* info) noexcept {
     if (!snapshot.usable) return SQLITE_CONSTRAINT;
     const bool as_of = snapshot.number >= 0;
     const Constraints constraints(table->layout.schema, info);
-    const PlanContext context{&table->layout.schema, info, &constraints, engine,
-                              &table->statistics()};
+    PlanContext context{&table->layout.schema, info, &constraints, engine,
+                        &table->statistics(),  {}};
+    MeasureShares(table, &context);
     Candidate candidate = ChooseCandidate(context, table, as_of);
     if (as_of) AddSnapshot(snapshot, &candidate, info);
     return Answer(candidate, Explain(candidate, engine), table, info);

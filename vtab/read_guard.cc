@@ -97,7 +97,10 @@ int Update(sqlite3_vtab* table, int, sqlite3_value**, sqlite3_int64*) noexcept {
 
 int Begin(sqlite3_vtab* table) noexcept {
   ConnectionOf(table)->GuardBegun();
-  return SQLITE_OK;
+  return ForEachDatabase(table, [table](Database& database) {
+    database.Joins(table);
+    return absl::OkStatus();
+  });
 }
 
 int Sync(sqlite3_vtab* table) noexcept {
@@ -118,8 +121,8 @@ int Rollback(sqlite3_vtab* table) noexcept {
 }
 
 int Savepoint(sqlite3_vtab* table, int number) noexcept {
-  return ForEachDatabase(table, [number](Database& database) {
-    database.Savepoint(number);
+  return ForEachDatabase(table, [number, table](Database& database) {
+    database.Savepoint(number, table);
     return absl::OkStatus();
   });
 }

@@ -71,6 +71,8 @@ bool MeasureAtPlaces(Engine* engine, const AccessPath& path, Iterator* it,
   if (looked_at == 0) return false;
   for (size_t i = 0; i < shares.size(); ++i) {
     (*per_prefix)[i] = static_cast<double>(looked_at) / shares[i];
+    if (i > 0)
+      (*per_prefix)[i] = std::min((*per_prefix)[i], (*per_prefix)[i - 1]);
   }
   return true;
 }

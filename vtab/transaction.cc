@@ -18,8 +18,8 @@ int WithDatabase(sqlite3_vtab* base, Body&& body) noexcept {
 }
 
 int Begin(sqlite3_vtab* base) noexcept {
-  return WithDatabase(base,
-                      [](Database& database) { return database.Begin(); });
+  return WithDatabase(
+      base, [base](Database& database) { return database.Join(base); });
 }
 
 int Sync(sqlite3_vtab* base) noexcept {
@@ -37,8 +37,8 @@ int Rollback(sqlite3_vtab* base) noexcept {
 }
 
 int Savepoint(sqlite3_vtab* base, int number) noexcept {
-  return WithDatabase(base, [number](Database& database) {
-    database.Savepoint(number);
+  return WithDatabase(base, [number, base](Database& database) {
+    database.Savepoint(number, base);
     return absl::OkStatus();
   });
 }

@@ -71,6 +71,13 @@ absl::StatusOr<bool> EngineImpl::Get(const ReadOptions& options,
   return found;
 }
 
+void EngineImpl::CountScan(const ReadView& view, std::string_view begin) {
+  SlotHeat& heat = *view.heat()[view.version()->SlotIndex(begin)];
+  heat.AddScan();
+  // As often as one of the reads that a point lookup's sample stands for.
+  if (heat.scans() % kScansPerSample == 0) heat.read_keys().Offer(begin);
+}
+
 std::unique_ptr<Iterator> EngineImpl::NewIterator(
     const IterateOptions& options) {
   const ReadViewRef view = state_.view();
@@ -78,13 +85,7 @@ std::unique_ptr<Iterator> EngineImpl::NewIterator(
                                       ? options.snapshot->sequence()
                                       : committer_.last_sequence();
   metrics_.iterators.Add();
-  SlotHeat& heat =
-      *view->heat()[view->version()->SlotIndex(options.bounds.begin)];
-  heat.AddScan();
-  // As often as one of the reads that a point lookup's sample stands for.
-  if (heat.scans() % kScansPerSample == 0) {
-    heat.read_keys().Offer(options.bounds.begin);
-  }
+  CountScan(*view, options.bounds.begin);
   TableIterOptions table_options;
   table_options.fill_cache = options.fill_cache;
   table_options.readahead_bytes = options.readahead_bytes;

@@ -42,6 +42,9 @@ class EngineImpl final : public Engine {
   absl::StatusOr<bool> Get(const ReadOptions& options, std::string_view key,
                            PinnedValue* value) override;
   std::unique_ptr<Iterator> NewIterator(const IterateOptions& options) override;
+  void CountScan(std::string_view begin) override {
+    CountScan(*state_.view(), begin);
+  }
   SnapshotRef GetSnapshot() override;
   SequenceNumber LastSequence() const override {
     return committer_.last_sequence();
@@ -92,6 +95,8 @@ class EngineImpl final : public Engine {
 
  private:
   class SnapshotImpl;
+
+  static void CountScan(const ReadView& view, std::string_view begin);
 
   // Open (engine_open.cc).
   absl::Status PrepareDirectory();

@@ -24,6 +24,12 @@ class Iterator {
   virtual void Prev() = 0;                             // REQUIRES: Valid()
   virtual std::string_view key() const = 0;
   virtual std::string_view value() const = 0;
+  // Narrows the iterator to [begin, end), which must lie inside the bounds that
+  // it was made with; an empty end is theirs. It is not positioned then. False,
+  // and nothing changes: this kind cannot.
+  virtual bool Narrow(std::string_view /*begin*/, std::string_view /*end*/) {
+    return false;
+  }
 };
 
 }  // namespace nori

@@ -50,6 +50,7 @@ VersionCursor::VersionCursor(std::unique_ptr<EntryIterator> entries,
       snapshot_(snapshot),
       hidden_(Normalize(std::move(hidden))),
       bounds_(std::move(bounds)),
+      outer_end_(bounds_.end),
       begin_(bounds_.begin),
       end_(bounds_.end),
       has_end_(!bounds_.end.empty()),
@@ -66,6 +67,15 @@ bool VersionCursor::IsHidden(SequenceNumber sequence) const {
 void VersionCursor::Stop(absl::Status status) {
   valid_ = false;
   status_ = std::move(status);
+}
+
+void VersionCursor::Narrow(std::string_view begin, std::string_view end) {
+  bounds_.begin.assign(begin);
+  bounds_.end.assign(end.empty() ? outer_end_ : end);
+  begin_ = Bound(bounds_.begin);
+  end_ = Bound(bounds_.end);
+  has_end_ = !bounds_.end.empty();
+  valid_ = false;
 }
 
 void VersionCursor::SeekStart(bool reverse) {

@@ -52,6 +52,8 @@ class VersionCursor {
   void SeekForPrev(std::string_view key);  // last key <= key
   void Next();                             // REQUIRES: Valid()
   void Prev();                             // REQUIRES: Valid()
+  // As Iterator::Narrow.
+  void Narrow(std::string_view begin, std::string_view end);
 
   // REQUIRES: Valid().
   std::string_view key() const { return key_; }
@@ -85,9 +87,10 @@ class VersionCursor {
   TombstoneWindow window_;
   const SequenceNumber snapshot_;
   const SequenceIntervals hidden_;  // ascending, disjoint
-  const KeyRange bounds_;
-  const Bound begin_, end_;
-  const bool has_end_;
+  KeyRange bounds_;
+  const std::string outer_end_;  // of the bounds that it was made with
+  Bound begin_, end_;
+  bool has_end_;
   const bool show_deleted_;
   const SkipObserver* const skips_;
 

@@ -28,6 +28,10 @@ class VisibleIterator final : public Iterator {
   void Prev() override { cursor_.Prev(); }
   std::string_view key() const override { return cursor_.key(); }
   std::string_view value() const override { return cursor_.value(); }
+  bool Narrow(std::string_view begin, std::string_view end) override {
+    cursor_.Narrow(begin, end);
+    return true;
+  }
 
  private:
   // First, so that it goes last: the cursor's iterators read from it.

@@ -4,9 +4,11 @@
 
 #include <algorithm>
 #include <cmath>
+#include <random>
 
 #include "tests/vtab/hostile_values.h"
 #include "tests/vtab/sqlite_database.h"
+#include "vtab/number_text.h"
 
 namespace nori {
 namespace {
@@ -319,6 +321,50 @@ TEST(KeyCodecTest, Sizes) {
   EXPECT_EQ(size(Value::Null()), 1u);
   EXPECT_EQ(size(Value::Text("abc")), 5u);
   EXPECT_EQ(size(Value::Blob(std::string_view("\0\1\2", 3))), 7u);
+}
+
+// Whatever follows the bytes that it names, the text is no number; and of a
+// number it names none.
+TEST(KeyCodecTest, NoNumberBeginsWithSuchPrefixes) {
+  std::mt19937_64 random(TestSeed());
+  const auto uniform = [&](size_t n) { return random() % n; };
+  const std::string_view alphabet = " \t+-.0123456789eE:xX\x01";
+  const auto next = [&](size_t most) {
+    std::string text;
+    for (size_t n = uniform(most + 1); n > 0; --n) {
+      text += alphabet[uniform(alphabet.size())];
+    }
+    return text;
+  };
+  const auto is_number = [](std::string_view text) {
+    int64_t integer;
+    double real;
+    return ParseNumber(text, &integer, &real) != NumberKind::kNone;
+  };
+  int prefixes = 0;
+  for (int i = 0; i < 20000; ++i) {
+    const Order& order = kOrders[uniform(std::size(kOrders))];
+    const std::string text = next(10);
+    const std::string key = Encode(Value::Text(text), order);
+    const size_t size = NoNumberPrefix(key, order.descending);
+    ASSERT_LE(size, key.size());
+    if (size == 0) continue;
+    ++prefixes;
+    ASSERT_FALSE(is_number(text)) << text;
+    for (int j = 0; j < 5; ++j) {
+      const std::string other = text.substr(0, size - 1) + next(6);
+      if (!Encode(Value::Text(other), order)
+               .starts_with(std::string_view(key).substr(0, size))) {
+        continue;
+      }
+      ASSERT_FALSE(is_number(other)) << text << " and " << other;
+    }
+  }
+  EXPECT_GT(prefixes, 1000);
+  EXPECT_EQ(
+      NoNumberPrefix(Encode(Value::Text("1995-01-02"), kOrders[0]), false), 6U);
+  EXPECT_EQ(NoNumberPrefix(Encode(Value::Integer(5), kOrders[0]), false), 0U);
+  EXPECT_EQ(NoNumberPrefix("", false), 0U);
 }
 
 TEST(KeyCodecTest, Rowids) {

@@ -51,6 +51,10 @@ TestConnection::TestConnection(const std::string& path, bool load) {
 TestConnection::~TestConnection() {
   if (db_ == nullptr) return;
   EXPECT_EQ(Close(), SQLITE_OK);
+  if (db_ == nullptr) return;
+  sqlite3_stmt* const left = sqlite3_next_stmt(db_, nullptr);
+  ADD_FAILURE() << "a statement is left: "
+                << (left == nullptr ? "none" : sqlite3_sql(left));
 }
 
 int TestConnection::Close() {

@@ -6,13 +6,6 @@
 namespace nori {
 namespace {
 
-constexpr const char* kTypes[] = {"",        "INTEGER", "INT",  "TEXT",
-                                  "REAL",    "NUMERIC", "BLOB", "VARCHAR(9)",
-                                  "BOOLEAN", "DOUBLE"};
-constexpr const char* kStrictTypes[] = {"INT",  "INTEGER", "REAL",
-                                        "TEXT", "BLOB",    "ANY"};
-constexpr const char* kCollations[] = {
-    "", "", "", " COLLATE NOCASE", " COLLATE RTRIM", " COLLATE BINARY"};
 constexpr const char* kValues[] = {"NULL",
                                    "0",
                                    "1",
@@ -48,6 +41,25 @@ constexpr const char* kValues[] = {"NULL",
                                    "-7.25",
                                    "'-0'",
                                    "'9e999'"};
+// For columns, not for rowids.
+constexpr const char* kExtremes[] = {"9223372036854775807",
+                                     "-9223372036854775808",
+                                     "9e999",
+                                     "-9e999",
+                                     "4.9e-324",
+                                     "CAST(x'ff41' AS TEXT)",
+                                     "char(0)",
+                                     "'a' || char(0)",
+                                     "zeroblob(300)",
+                                     "printf('%.*c', 700, 'a')",
+                                     "'9223372036854775808'",
+                                     "'0x10'",
+                                     "'+5'",
+                                     "char(10) || '7 '",
+                                     "char(65533, 128512)",
+                                     "x'00000000000000000000'",
+                                     "0x7fffffff",
+                                     "TRUE"};
 constexpr const char* kComparisons[] = {
     "=", "=", "<", "<=", ">", ">=", "<>", "IS"};
 
@@ -59,112 +71,6 @@ std::string Normal(const std::string& term) {
 
 }  // namespace
 
-void StatementGenerator::NewTable() {
-  columns_.clear();
-  unique_.clear();
-  with_default_.clear();
-  has_indexes_ = has_checks_ = false;
-  is_strict_ = OneIn(6);
-  key_.clear();
-  key_descending_.clear();
-  alias_.clear();
-  const size_t count = 1 + Uniform(5);
-  const size_t kind = Uniform(3);  // 0: alias, 1: hidden rowid, 2: key
-  const size_t alias_at = Uniform(count);
-  std::string definitions;
-  for (size_t i = 0; i < count; ++i) {
-    const std::string name(1, static_cast<char>('a' + i));
-    columns_.push_back(name);
-    if (i > 0) definitions += ", ";
-    definitions += name;
-    if (kind == 0 && i == alias_at) {
-      definitions += " INTEGER PRIMARY KEY";
-      alias_ = name;
-      continue;
-    }
-    definitions += ColumnDefinition(name);
-  }
-  has_rowid_ = kind != 2;
-  if (OneIn(3)) AddConstraints(&definitions);
-  if (kind == 2) {
-    std::vector<std::string> names = columns_;
-    std::shuffle(names.begin(), names.end(), random_);
-    names.resize(1 + Uniform(std::min<size_t>(names.size(), 3)));
-    definitions += ", PRIMARY KEY(";
-    for (size_t i = 0; i < names.size(); ++i) {
-      key_.push_back(names[i]);
-      key_descending_.push_back(OneIn(3));
-      if (i > 0) definitions += ", ";
-      definitions += names[i];
-      if (key_descending_.back()) definitions += " DESC";
-    }
-    definitions += ")";
-  }
-  if (OneIn(3)) AddConstraints(&definitions);
-  if (OneIn(5)) {
-    has_checks_ = true;
-    definitions += ", CONSTRAINT cc CHECK(" + CheckExpression(ColumnName()) +
-                   " OR " + CheckExpression(ColumnName()) + ")";
-  }
-  if (is_strict_) {
-    // For a value of a wrong type alone SQLite opens no statement journal, and
-    // leaves what the statement did before; for a check that may fail it does.
-    definitions += ", CHECK(typeof(a)";
-    for (size_t i = 1; i < count; ++i) {
-      definitions += " || typeof(" + columns_[i] + ")";
-    }
-    definitions += " <> '')";
-  }
-  native_sql_ = "CREATE TABLE t(" + definitions + ")" +
-                (kind == 2 ? " WITHOUT ROWID" : "") +
-                (kind == 2 && is_strict_ ? "," : "") +
-                (is_strict_ ? " STRICT" : "");
-  nori_sql_ = "CREATE VIRTUAL TABLE t USING nori(" + definitions;
-  AddIndexes();
-  if (is_strict_) nori_sql_ += ", STRICT";
-  nori_sql_ += kind == 2 ? ", WITHOUT ROWID)" : ")";
-  has_indexes_ = has_indexes_ || !unique_.empty();
-}
-
-std::string StatementGenerator::CheckExpression(const std::string& column) {
-  switch (Uniform(6)) {
-    case 0:
-      return column + " <> " + Value();
-    case 1:
-      return "length(" + column + ") < " + std::to_string(1 + Uniform(4));
-    case 2:
-      return "typeof(" + column + ") <> 'blob'";
-    case 3:
-      return "t." + column + " > " + Value() + " COLLATE NOCASE";
-    case 4:
-      return column + " NOT IN (" + Value() + ", " + Value() + ")";
-    default:
-      return column + " IS NOT " + columns_[0];
-  }
-}
-
-std::string StatementGenerator::ColumnDefinition(const std::string& name) {
-  std::string text = " ";
-  text += is_strict_ ? kStrictTypes[Uniform(std::size(kStrictTypes))]
-                     : kTypes[Uniform(std::size(kTypes))];
-  if (OneIn(5)) {
-    text += " NOT NULL";
-    if (OneIn(2)) {
-      text += OneIn(2) ? " DEFAULT 7" : " DEFAULT ('1' || '2')";
-      with_default_.push_back(name);
-    }
-  }
-  if (OneIn(8)) {
-    has_checks_ = true;
-    text += " CHECK(" + CheckExpression(name) + ")";
-  }
-  if (OneIn(8)) {
-    text += " UNIQUE";
-    unique_.push_back(name);
-  }
-  return text + kCollations[Uniform(std::size(kCollations))];
-}
-
 std::string StatementGenerator::ValueFor(const std::string& name,
                                          bool expression) {
   const bool has_default = std::find(with_default_.begin(), with_default_.end(),
@@ -173,46 +79,14 @@ std::string StatementGenerator::ValueFor(const std::string& name,
   return has_default ? "coalesce(" + value + ", 3)" : value;
 }
 
-std::string StatementGenerator::IndexedColumns(bool note_unique) {
-  std::vector<std::string> names = columns_;
-  std::shuffle(names.begin(), names.end(), random_);
-  names.resize(1 + Uniform(std::min<size_t>(names.size(), 3)));
-  std::string list = "(";
-  for (const std::string& name : names) {
-    if (list.size() > 1) list += ", ";
-    list += name;
-    if (OneIn(3)) list += kCollations[Uniform(std::size(kCollations))];
-    if (OneIn(3)) list += " DESC";
-    if (note_unique) unique_.push_back(name);
-  }
-  return list + ")";
-}
-
-void StatementGenerator::AddConstraints(std::string* definitions) {
-  if (OneIn(2))
-    *definitions += ", CONSTRAINT c" + std::to_string(Uniform(3));
-  else
-    *definitions += ",";
-  *definitions += " UNIQUE" + IndexedColumns(true);
-}
-
-// An ordinary table's are statements of their own.
-void StatementGenerator::AddIndexes() {
-  for (size_t i = 0; i < 3; ++i) {
-    if (!OneIn(3)) continue;
-    has_indexes_ = true;
-    const bool unique = OneIn(3);
-    const std::string name = " i" + std::to_string(i);
-    const std::string columns = IndexedColumns(unique);
-    const std::string kind = unique ? "UNIQUE INDEX" : "INDEX";
-    native_sql_ += "; CREATE " + kind + name + " ON t" + columns;
-    nori_sql_ += ", " + kind + name + columns;
-  }
+std::string StatementGenerator::SmallValue() {
+  if (OneIn(2)) return std::to_string(static_cast<int>(Uniform(40)) - 5);
+  return kValues[Uniform(std::size(kValues))];
 }
 
 std::string StatementGenerator::Value() {
-  if (OneIn(2)) return std::to_string(static_cast<int>(Uniform(40)) - 5);
-  return kValues[Uniform(std::size(kValues))];
+  if (OneIn(10)) return kExtremes[Uniform(std::size(kExtremes))];
+  return SmallValue();
 }
 
 std::string StatementGenerator::Term() {
@@ -226,7 +100,7 @@ std::string StatementGenerator::Condition(int depth, bool scan) {
   }
   const std::string term =
       (scan ? "+" : "") +
-      (!key_.empty() && OneIn(2) ? key_[Uniform(key_.size())] : Term());
+      (!key_.empty() && OneIn(2) ? key_[Uniform(key_.size())].name : Term());
   switch (Uniform(8)) {
     case 0:
       return term + " BETWEEN " + Value() + " AND " + Value();
@@ -248,14 +122,27 @@ std::string StatementGenerator::Condition(int depth, bool scan) {
   }
 }
 
+std::string StatementGenerator::ConditionOnKey(const std::string& prefix) {
+  if (has_rowid_) return prefix + "rowid = " + std::to_string(Uniform(40));
+  std::string condition;
+  for (const KeyColumn& column : key_) {
+    condition += (condition.empty() ? "" : " AND ") + prefix + column.name +
+                 " = " + Value() + column.collation;
+  }
+  return condition;
+}
+
 std::string StatementGenerator::Expression() {
-  switch (Uniform(5)) {
+  switch (Uniform(6)) {
     case 0:
       return ColumnName();
     case 1:
       return ColumnName() + " + " + std::to_string(Uniform(9));
     case 2:
       return ColumnName() + " || 'x'";
+    case 3:
+      return "CASE WHEN " + ColumnName() + " < " + Value() + " THEN " +
+             ColumnName() + " ELSE " + Value() + " END";
     default:
       return Value();
   }
@@ -277,9 +164,22 @@ std::string StatementGenerator::ConflictClause() {
   return kClauses[Uniform(std::size(kClauses))];
 }
 
-std::string StatementGenerator::Insert() {
+// `any_rowid`: a value of any type, too.
+std::string StatementGenerator::InsertedValue(const std::string& name,
+                                              bool any_rowid) {
+  if (!IsRowid(name)) return ValueFor(name, /*expression=*/false);
+  // Mostly acceptable rowids; NULL asks for a new one.
+  if (any_rowid && OneIn(10)) return SmallValue();
+  return OneIn(3) ? std::string("NULL") : std::to_string(Uniform(60));
+}
+
+StatementGenerator::Statement StatementGenerator::Insert() {
   const std::string clause = ConflictClause();
-  std::string sql = "INSERT" + clause + " INTO t";
+  const bool is_replace = clause == " OR REPLACE" && OneIn(2);
+  std::string sql =
+      (is_replace ? "REPLACE" : "INSERT" + clause) + " INTO " + name_;
+  // Not where a column that may be NULL would get no default.
+  if (OneIn(20)) return {sql + " DEFAULT VALUES"};
   std::vector<std::string> names = columns_;
   if (OneIn(4)) {
     names.resize(1 + Uniform(names.size()));
@@ -288,96 +188,196 @@ std::string StatementGenerator::Insert() {
   sql += "(";
   for (size_t i = 0; i < names.size(); ++i)
     sql += (i > 0 ? "," : "") + names[i];
-  sql += ")";
-  const auto value_for = [this, &clause](const std::string& name) {
-    // Mostly acceptable rowids; NULL asks for a new one. A datatype mismatch
-    // under a conflict clause leaves an ordinary table half changed, where no
-    // statement journal was opened.
-    if ((name == alias_ || name == "rowid") &&
-        (!clause.empty() || !OneIn(10))) {
-      return OneIn(3) ? std::string("NULL") : std::to_string(Uniform(60));
-    }
-    return ValueFor(name, /*expression=*/false);
-  };
+  sql += ")" + InsertRows(clause, names);
+  if (OneIn(12)) return Returning(sql, clause == " OR IGNORE");
+  return {sql};
+}
+
+std::string StatementGenerator::InsertRows(
+    const std::string& clause, const std::vector<std::string>& names) {
+  // A datatype mismatch under a conflict clause leaves an ordinary table half
+  // changed, where no statement journal was opened.
+  const bool any_rowid = clause.empty();
   if (OneIn(5)) {
-    sql += " SELECT ";
+    std::string sql = " SELECT ";
     for (size_t i = 0; i < names.size(); ++i) {
       if (i > 0) sql += ", ";
-      const bool rowid = names[i] == alias_ || names[i] == "rowid";
-      sql +=
-          !rowid && OneIn(2) ? ValueFor(names[i], true) : value_for(names[i]);
+      const std::string value = !IsRowid(names[i]) && OneIn(2)
+                                    ? ValueFor(names[i], true)
+                                    : InsertedValue(names[i], any_rowid);
+      // Whatever the row: it may be computed before LIMIT leaves it out.
+      sql += OneIn(20) ? std::string("abs(-9223372036854775808)") : value;
     }
-    return sql + " FROM t WHERE " + Condition(1) + " ORDER BY " +
-           Listing(OneIn(2)).substr(
-               std::string("SELECT * FROM t ORDER BY ").size()) +
-           " LIMIT 5";
+    return sql + " FROM " + name_ + " WHERE " + Condition(1) + " ORDER BY " +
+           KeyOrder(OneIn(2)) + " LIMIT 5";
   }
-  sql += " VALUES";
+  std::string sql = " VALUES";
   const size_t rows = OneIn(2) ? 1 : 1 + Uniform(4);
   for (size_t row = 0; row < rows; ++row) {
     sql += row > 0 ? ", (" : "(";
     for (size_t i = 0; i < names.size(); ++i) {
-      sql += (i > 0 ? ", " : "") + value_for(names[i]);
+      sql += (i > 0 ? ", " : "") + InsertedValue(names[i], any_rowid);
     }
     sql += ")";
   }
   return sql;
 }
 
-std::string StatementGenerator::Update() {
-  std::string clause = ConflictClause();
-  std::string assignments;
-  bool changes_key = false, changes_unique = false;
-  const size_t count = 1 + Uniform(2);
+StatementGenerator::Statement StatementGenerator::Returning(std::string sql,
+                                                            bool ignores) {
+  std::string list;
+  bool as_supplied = ignores;
+  for (const std::string& name : columns_) {
+    if (OneIn(3)) continue;
+    const bool filled =
+        IsRowid(name) || std::find(with_default_.begin(), with_default_.end(),
+                                   name) != with_default_.end();
+    if (filled && !OneIn(4)) continue;
+    as_supplied = as_supplied || filled;
+    list += (list.empty() ? "" : ", ") + name;
+  }
+  if (list.empty()) list = "'row'";
+  Statement statement{sql + " RETURNING " + list};
+  if (as_supplied) statement.excuse = Difference::kReturning;
+  return statement;
+}
+
+// Enough to leave a small memtable.
+StatementGenerator::Statement StatementGenerator::InsertMany() {
+  is_large_ = true;
+  static constexpr const char* kExpressions[] = {
+      "i",
+      "i % 7",
+      "'k' || i",
+      "i * 1.5",
+      "zeroblob(i)",
+      "-i / 3.",
+      "printf('%09d', i * 7919 % 100)",
+      "NULL"};
+  std::string list;
+  for (const std::string& name : columns_) {
+    std::string value = kExpressions[Uniform(std::size(kExpressions))];
+    if (IsRowid(name)) value = OneIn(2) ? "NULL" : "i * 3";
+    if (value == "NULL" && !IsRowid(name)) value = ValueFor(name, false);
+    list += (list.empty() ? "" : ", ") + value;
+  }
+  return {"INSERT" + std::string(is_strict_ ? "" : " OR IGNORE") + " INTO " +
+          name_ +
+          " WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n "
+          "WHERE i < 40) SELECT " +
+          list + " FROM n"};
+}
+
+StatementGenerator::Assignments StatementGenerator::DrawAssignments(
+    size_t most) {
+  Assignments result;
+  const size_t count = 1 + Uniform(most);
   for (size_t i = 0; i < count; ++i) {
     const std::string name = Term();
     // Assigning one column twice is defined, but only to the last.
-    if (assignments.find(name + " = ") != std::string::npos) continue;
+    if (result.sql.find(name + " = ") != std::string::npos) continue;
     if (!alias_.empty() && name == "rowid") continue;
-    changes_key = changes_key || name == alias_ || name == "rowid" ||
-                  std::find(key_.begin(), key_.end(), name) != key_.end();
-    changes_unique =
-        changes_unique || name == alias_ || name == "rowid" ||
+    const bool in_key =
+        IsRowid(name) ||
+        std::any_of(key_.begin(), key_.end(), [&](const KeyColumn& column) {
+          return column.name == name;
+        });
+    result.changes_key = result.changes_key || in_key;
+    result.changes_unique =
+        result.changes_unique || IsRowid(name) ||
         std::find(unique_.begin(), unique_.end(), name) != unique_.end();
-    assignments +=
-        (assignments.empty() ? "" : ", ") + name + " = " + Expression();
+    const std::string value = !IsRowid(name) ? Expression()
+                              : OneIn(2)
+                                  ? name + " + " + std::to_string(Uniform(9))
+                                  : SmallValue();
+    result.sql += (result.sql.empty() ? "" : ", ") + name + " = " + value;
   }
-  if (assignments.empty()) return Delete();
+  return result;
+}
+
+StatementGenerator::Statement StatementGenerator::Update() {
+  if (OneIn(6)) return UpdateFrom();
+  std::string clause = ConflictClause();
+  const Assignments set = DrawAssignments(2);
+  if (set.sql.empty()) return Delete();
   // A virtual table's rows are computed before the first is changed, an
   // ordinary table's as the update comes to them: where REPLACE removes rows
   // that are still to be updated the two differ by nature.
-  if (changes_key && (clause == " OR REPLACE" || has_rowid_)) clause = "";
-  if (changes_unique && clause == " OR REPLACE") clause = "";
+  if (set.changes_key && (clause == " OR REPLACE" || has_rowid_)) clause = "";
+  if (set.changes_unique && clause == " OR REPLACE") clause = "";
   // Which row is first to get what two want depends on the order of the scan;
   // so does what has changed when one fails. NOT INDEXED keeps SQLite to the
-  // order of rowids, but not to that of another key: there, one row it is.
-  const bool scan = has_indexes_ && (changes_key || changes_unique ||
+  // order of rowids, but not to that of another key; and nori reads an index of
+  // three columns that holds all there is. There, one row it is.
+  const bool scan = has_indexes_ && (set.changes_key || set.changes_unique ||
                                      has_checks_ || clause == " OR FAIL");
-  std::string condition = Condition(1, scan);
-  if (scan && !has_rowid_) {
-    condition = "TRUE";
-    for (const std::string& name : key_) {
-      condition += " AND " + name + " = " + Value();
-    }
+  const bool one_row =
+      scan && (!has_rowid_ || columns_.size() <= (alias_.empty() ? 3 : 4));
+  const std::string condition =
+      one_row ? ConditionOnKey("") : Condition(1, scan);
+  std::string sql = "UPDATE" + clause + " " + name_ +
+                    (scan ? " NOT INDEXED" : "") + " SET " + set.sql +
+                    " WHERE " + condition;
+  if (!scan && !set.changes_key && OneIn(8)) {
+    sql += " ORDER BY " + KeyOrder(OneIn(2)) + " LIMIT " +
+           std::to_string(Uniform(6));
   }
-  return "UPDATE" + clause + (scan ? " t NOT INDEXED SET " : " t SET ") +
-         assignments + " WHERE " + condition;
+  return {sql};
 }
 
-std::string StatementGenerator::Delete() {
-  if (OneIn(40)) return "DELETE FROM t";
-  return "DELETE FROM t WHERE " + Condition(1) + " AND " + Condition(1);
+// With new values from elsewhere, or from another row; all are read first.
+StatementGenerator::Statement StatementGenerator::UpdateFrom() {
+  const std::string name = ColumnName();
+  const bool any_order =
+      !has_checks_ && !has_not_null_ && !is_strict_ && name != alias_ &&
+      std::find(unique_.begin(), unique_.end(), name) == unique_.end() &&
+      std::none_of(key_.begin(), key_.end(),
+                   [&](const KeyColumn& one) { return one.name == name; });
+  const std::string clause = any_order ? ConflictClause() : "";
+  const std::string value = name == alias_ ? SmallValue() : Value();
+  std::string sql = "UPDATE" + clause + " " + name_ + " SET " + name + " = ";
+  if (!any_order || OneIn(3)) {
+    return {sql + "s.v FROM (SELECT " + value + " AS v) AS s WHERE " +
+            ConditionOnKey(name_ + ".")};
+  }
+  if (has_rowid_ && OneIn(2)) {
+    return {sql + "o." + ColumnName() + " FROM " + name_ + " AS o WHERE " +
+            "o.rowid = " + name_ + ".rowid + " + std::to_string(Uniform(3))};
+  }
+  return {sql + "s.v FROM (SELECT 1 AS k, " + value +
+          " AS v UNION ALL SELECT 2, 'two' UNION ALL SELECT 7, 7.5) AS s "
+          "WHERE s.k = " +
+          name_ + "." + (has_rowid_ ? "rowid" : key_[0].name)};
 }
 
-std::string StatementGenerator::Listing(bool descending) const {
-  std::string sql = "SELECT * FROM t ORDER BY ";
-  if (key_.empty()) return sql + (descending ? "rowid DESC" : "rowid");
-  for (size_t i = 0; i < key_.size(); ++i) {
-    if (i > 0) sql += ", ";
-    sql += key_[i];
-    if (key_descending_[i] != descending) sql += " DESC";
+StatementGenerator::Statement StatementGenerator::Delete() {
+  const std::string sql = "DELETE FROM " + name_;
+  if (OneIn(40)) return {sql};
+  if (OneIn(12)) {
+    return {sql + " WHERE " + Condition(1) + " ORDER BY " + KeyOrder(OneIn(2)) +
+            " LIMIT " + std::to_string(Uniform(4))};
   }
-  return sql;
+  if (OneIn(12)) {
+    // The subquery is run first.
+    return {sql + " WHERE " + ColumnName() + " IN (SELECT " + ColumnName() +
+            " FROM " + name_ + " WHERE " + Condition(1) + ")"};
+  }
+  return {sql + " WHERE " + Condition(1) + " AND " + Condition(1)};
+}
+
+std::string StatementGenerator::KeyOrder(bool descending) const {
+  if (key_.empty()) return descending ? "rowid DESC" : "rowid";
+  std::string order;
+  for (const KeyColumn& column : key_) {
+    order += (order.empty() ? "" : ", ") + column.name + column.collation +
+             (column.descending != descending ? " DESC" : "");
+  }
+  return order;
+}
+
+StatementGenerator::Statement StatementGenerator::Listing(
+    bool descending) const {
+  return {"SELECT * FROM t ORDER BY " + KeyOrder(descending)};
 }
 
 StatementGenerator::Statement StatementGenerator::Select() {
@@ -389,70 +389,73 @@ StatementGenerator::Statement StatementGenerator::Select() {
       const std::string least = "min(" + column + ")";
       const std::string most = "max(" + column + ")";
       return {"SELECT count(*), " + (has_indexes_ ? Normal(least) : least) +
-                  ", " + (has_indexes_ ? Normal(most) : most) + " FROM t" +
-                  where,
+                  ", " + (has_indexes_ ? Normal(most) : most) + " FROM " +
+                  name_ + where,
               true};
     }
     case 1:
-      return {"SELECT * FROM t" + where, false};
+      return {"SELECT * FROM " + name_ + where, false};
     case 2:
-      return {"SELECT x.*, y." + columns_[0] + " FROM t x JOIN t y ON x." +
+      return {"SELECT " + (is_large_ ? "count(*)" : "x.*, y." + columns_[0]) +
+                  " FROM " + name_ + " x JOIN " + name_ + " y ON x." +
                   ColumnName() + " = y." + ColumnName(),
               false};
     case 3: {
       const std::string column = Term();
       if (has_indexes_) {
         return {"SELECT " + Normal("c") + " FROM (SELECT DISTINCT " + column +
-                    " AS c FROM t" + where + ") ORDER BY 1",
+                    " AS c FROM " + name_ + where + ") ORDER BY 1",
                 true};
       }
-      return {"SELECT DISTINCT " + column + " FROM t" + where + " ORDER BY " +
-                  column,
+      return {"SELECT DISTINCT " + column + " FROM " + name_ + where +
+                  " ORDER BY " + column,
               true};
     }
     default: {
-      std::string order = Listing(OneIn(2));
-      order.insert(std::string("SELECT * FROM t").size(), where);
-      if (OneIn(3)) order += " LIMIT " + std::to_string(Uniform(8));
-      return {order, true};
+      std::string sql =
+          "SELECT * FROM " + name_ + where + " ORDER BY " + KeyOrder(OneIn(2));
+      if (OneIn(3)) sql += " LIMIT " + std::to_string(Uniform(8));
+      return {sql, true};
     }
-  }
-}
-
-std::string StatementGenerator::Transaction() {
-  const std::string name = " s" + std::to_string(Uniform(3));
-  switch (Uniform(8)) {
-    case 0:
-    case 1:
-      return "BEGIN";
-    case 2:
-      return "COMMIT";
-    case 3:
-      return "ROLLBACK";
-    case 4:
-    case 5:
-      return "SAVEPOINT" + name;
-    case 6:
-      return "RELEASE" + name;
-    default:
-      return "ROLLBACK TO" + name;
   }
 }
 
 StatementGenerator::Statement StatementGenerator::Next() {
+  if (pending_.empty()) {
+    if (OneIn(60)) {
+      Rename();
+    } else if (OneIn(90)) {
+      DropAndCreate();
+    }
+  }
+  if (!pending_.empty()) {
+    Statement next = std::move(pending_.front());
+    pending_.pop_front();
+    return next;
+  }
+  switch (Uniform(48)) {
+    case 0:
+      return OneIn(3) ? InsertMany() : Mistake();
+    case 1:
+      return OneIn(2) ? IndexStatement() : Maintenance();
+    case 2:
+      return OneIn(4) ? Truncate() : Transaction();
+    default:
+      break;
+  }
   switch (Uniform(12)) {
     case 0:
     case 1:
     case 2:
     case 3:
-      return {Insert(), true};
+      return Insert();
     case 4:
     case 5:
-      return {Update(), true};
+      return Update();
     case 6:
-      return {Delete(), true};
+      return Delete();
     case 7:
-      return {Transaction(), true};
+      return Transaction();
     default:
       return Select();
   }

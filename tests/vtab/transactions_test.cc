@@ -192,6 +192,64 @@ TEST_F(TransactionsTest, SchemaChangesRollBackToSavepoints) {
   EXPECT_EQ(b.Get("PRAGMA integrity_check"), "'ok'");
 }
 
+// The engine may be opened by a connection that lets nobody else read the file.
+TEST_F(TransactionsTest, TheEngineIsOpenedInsideAnExclusiveTransaction) {
+  for (const std::string mode : {"delete", "wal"}) {
+    const std::string path = Path("exclusive-" + mode + ".db");
+    {
+      TestConnection c(path);
+      c.Get(kTables);
+      c.Get("PRAGMA journal_mode = " + mode);
+      c.Get(
+          "BEGIN; INSERT INTO t VALUES(2, 2); INSERT INTO c VALUES(2, 2);"
+          "COMMIT");
+    }
+    TestConnection c(path);
+    c.Get(
+        "BEGIN EXCLUSIVE; INSERT INTO t VALUES(3, 3);"
+        "INSERT INTO c VALUES(3, 3); COMMIT");
+    EXPECT_EQ(c.Get("SELECT group_concat(id) FROM t"), "'1,2,3'");
+    EXPECT_EQ(c.Get("SELECT group_concat(id) FROM c"), "'1,2,3'");
+  }
+}
+
+// A table that joins a transaction under way is told only of the innermost
+// savepoint, which may be older than what other tables have changed.
+TEST_F(TransactionsTest, TablesThatJoinLateLeaveSavepointsWhereTheyWere) {
+  TestConnection c(Path("late.db"));
+  c.Get(
+      "CREATE VIRTUAL TABLE t USING nori(id INTEGER PRIMARY KEY, v);"
+      "CREATE VIRTUAL TABLE u USING nori(id INTEGER PRIMARY KEY, v);"
+      "INSERT INTO t(v) VALUES(1), (2)");
+  const std::string counts =
+      "SELECT (SELECT count(*) FROM t) * 10 + (SELECT count(*) FROM u)";
+  // One row takes no savepoint of its own, several do.
+  for (const std::string first :
+       {"INSERT INTO t(v) VALUES(3)", "INSERT INTO t(v) VALUES(3), (4)",
+        "DELETE FROM t", "SELECT * FROM t; INSERT INTO t(v) VALUES(3), (4)"}) {
+    for (const std::string then :
+         {"INSERT INTO u(v) VALUES(1)", "INSERT INTO u(v) VALUES(1), (2)",
+          "DELETE FROM u", "SELECT * FROM u",
+          "ALTER TABLE t RENAME TO w; INSERT INTO w(v) VALUES(5)",
+          "SELECT * FROM u; INSERT INTO u(v) VALUES(1)"}) {
+      SCOPED_TRACE(first + "; " + then);
+      c.Get("SAVEPOINT a; SAVEPOINT b; " + first + ";" + then);
+      c.Get("ROLLBACK TO b");
+      EXPECT_EQ(c.Get(counts), "20");
+      c.Get(first + ";" + then + "; ROLLBACK TO a");
+      EXPECT_EQ(c.Get(counts), "20");
+      // One that is newer than changes stays that.
+      c.Get("INSERT INTO t(v) VALUES(8); SAVEPOINT b;" + first + ";" + then +
+            "; ROLLBACK TO b");
+      EXPECT_EQ(c.Get(counts), "30");
+      c.Get("RELEASE b; SAVEPOINT d; " + then + "; ROLLBACK TO d");
+      EXPECT_EQ(c.Get(counts), "30");
+      c.Get("ROLLBACK TO a; RELEASE a");
+      EXPECT_EQ(c.Get(counts), "20");
+    }
+  }
+}
+
 // One transaction over main, temp, memory and an attached file.
 TEST_F(TransactionsTest, AllKindsOfSchemasTogether) {
   {

@@ -135,6 +135,17 @@ void RunRandom(uint64_t seed, uint64_t versions, bool tombstones) {
                            snapshot, bounds, nullptr);
     ASSERT_NO_FATAL_FAILURE(CompareWalks(it.get(), model));
     ASSERT_NO_FATAL_FAILURE(CompareWithModel(it.get(), model, &rng, 300));
+    // Used again for parts of the bounds.
+    for (int j = 0; j < 3; ++j) {
+      const KeyRange wanted = RandomBounds(&rng);
+      if (!wanted.Overlaps(bounds)) continue;
+      const KeyRange part = wanted.Intersect(bounds);
+      const LiveMap part_model = store.Live(snapshot, part);
+      ASSERT_TRUE(it->Narrow(part.begin, part.end));
+      ASSERT_NO_FATAL_FAILURE(CompareWalks(it.get(), part_model));
+      ASSERT_NO_FATAL_FAILURE(
+          CompareWithModel(it.get(), part_model, &rng, 100));
+    }
   }
 }
 
