@@ -1,48 +1,20 @@
 #include "vtab/database.h"
 
 #include <algorithm>
-#include <string_view>
 #include <utility>
 
 #include "absl/strings/str_cat.h"
 #include "engine/format/status_macros.h"
+#include "vtab/backup_target.h"
 #include "vtab/error_map.h"
 #include "vtab/key_codec.h"
 #include "vtab/process.h"
+#include "vtab/schema_file.h"
 #include "vtab/text.h"
 #include "vtab/virtual_table.h"
 
 namespace nori {
 namespace {
-
-std::string PathOf(sqlite3* db, const std::string& schema) {
-  const char* path = sqlite3_db_filename(db, schema.c_str());
-  if (path == nullptr) return "";
-  // memdb takes a name for its databases in memory, which is none of a file.
-  char* vfs = nullptr;
-  sqlite3_file_control(db, schema.c_str(), SQLITE_FCNTL_VFSNAME, &vfs);
-  const bool in_memory =
-      vfs != nullptr && std::string_view(vfs).starts_with("memdb(");
-  sqlite3_free(vfs);
-  return in_memory ? "" : path;
-}
-
-// The file object that a schema's pager has as long as it lives; null if the
-// schema has none yet.
-sqlite3_file* FileOf(sqlite3* db, const std::string& schema) {
-  sqlite3_file* file = nullptr;
-  sqlite3_file_control(db, schema.c_str(), SQLITE_FCNTL_FILE_POINTER, &file);
-  return file;
-}
-
-// Equal for the connections that share one database in memory.
-std::string MemoryHostOf(sqlite3* db, const std::string& schema) {
-  const char* const name = sqlite3_db_filename(db, schema.c_str());
-  // memdb's databases with such names are shared.
-  if (name != nullptr && name[0] == '/') return name;
-  return absl::StrCat(
-      absl::Hex(reinterpret_cast<uintptr_t>(FileOf(db, schema))));
-}
 
 uint64_t RandomSeed() {
   uint64_t seed;
@@ -55,7 +27,7 @@ uint64_t RandomSeed() {
 Database::Database(Connection* connection, std::string schema)
     : connection_(connection),
       schema_(std::move(schema)),
-      path_(PathOf(connection->db(), schema_)),
+      path_(DatabasePathOf(connection->db(), schema_)),
       owner_(CurrentProcess()),
       host_file_(FileOf(connection->db(), schema_)),
       state_table_(connection->db(), schema_) {}
@@ -70,7 +42,7 @@ void Database::AbandonTransaction() {
 }
 
 bool Database::StillAttached() {
-  return PathOf(connection_->db(), schema_) == path_ && !IsReplaced();
+  return DatabasePathOf(connection_->db(), schema_) == path_ && !IsReplaced();
 }
 
 bool Database::IsReplaced() {
@@ -155,6 +127,8 @@ absl::Status Database::OpenFile(const DatabaseState& own) {
     if (EqualsIgnoreCase(mode, "exclusive")) return own.last_mixed;
     return newest.status();
   };
+  NORI_RETURN_IF_ERROR(
+      FinishBackup(request.options.file_system, path_, own.identity));
   absl::StatusOr<SharedEngineRef> shared =
       EngineRegistry::Instance().Open(request);
   if (absl::IsFailedPrecondition(shared.status())) {

@@ -41,6 +41,8 @@ class Database : public std::enable_shared_from_this<Database> {
   const std::string& schema() const { return schema_; }
   // The database has no file: memory, temp, memdb.
   bool in_memory() const { return path_.empty(); }
+  // Of the database file; empty if there is none.
+  const std::string& path() const { return path_; }
   // Whether the schema name still stands for the file that this was made for.
   bool StillAttached();
 

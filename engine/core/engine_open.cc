@@ -14,15 +14,6 @@
 namespace nori {
 namespace {
 
-std::string NewIdentity() {
-  // An engine must differ from every other, also where tests fix the seed of
-  // everything else.
-  std::random_device device;
-  std::string identity;
-  while (identity.size() < 16) identity.push_back(static_cast<char>(device()));
-  return identity;
-}
-
 std::string ParentDirectory(const std::string& path) {
   const size_t end = path.find_last_not_of('/');
   const size_t slash =
@@ -76,6 +67,20 @@ absl::Status AdoptStoredOptions(const std::string& directory,
 }
 
 }  // namespace
+
+std::string Engine::NewIdentity() {
+  // An engine must differ from every other, also where tests fix the seed of
+  // everything else.
+  std::random_device device;
+  std::string identity;
+  while (identity.size() < 16) identity.push_back(static_cast<char>(device()));
+  return identity;
+}
+
+absl::StatusOr<std::string> Engine::ReadIdentity(FileSystem* file_system,
+                                                 const std::string& directory) {
+  return Manifest::ReadIdentity(file_system, directory);
+}
 
 absl::StatusOr<std::unique_ptr<Engine>> Engine::Open(
     const Options& given_options, const std::string& directory,
