@@ -141,6 +141,8 @@ class Database : public std::enable_shared_from_this<Database> {
   enum class ViewScope : uint8_t { kNone, kCursors, kTransaction };
 
   absl::Status CheckProcess() const;
+  // The engine beside a database of vfs=nori is its pages'.
+  absl::Status CheckOrdinaryFile() const;
   std::string EngineDirectory() const { return path_ + "-nori"; }
   absl::Status FindInMemory(const DatabaseState& own);
   absl::Status OpenFile(const DatabaseState& own);

@@ -1,6 +1,7 @@
 // The entry points of nori_lsm.so.
 
 #include "absl/base/call_once.h"
+#include "sqlite_vfs/page_vfs.h"
 #include "vtab/connection.h"
 #include "vtab/error_map.h"
 #include "vtab/index_ddl.h"
@@ -53,6 +54,10 @@ int Load(sqlite3* db, char** error, const sqlite3_api_routines* api) {
     return SQLITE_ERROR;
   }
   int rc = Register(db);
+  if (rc == SQLITE_OK) {
+    static const int page_vfs = RegisterPageVfs();
+    rc = page_vfs;
+  }
   if (rc == SQLITE_OK) {
     rc = sqlite3_auto_extension(
         reinterpret_cast<void (*)()>(RegisterInNewConnection));
