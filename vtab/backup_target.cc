@@ -7,7 +7,7 @@
 #include "absl/strings/str_cat.h"
 #include "engine/engine.h"
 #include "engine/format/status_macros.h"
-#include "vtab/directories.h"
+#include "engine/io/directories.h"
 
 namespace nori {
 namespace {

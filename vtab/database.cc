@@ -75,9 +75,22 @@ absl::Status Database::CheckEncoding() {
       "anything is in the database"));
 }
 
+absl::Status Database::CheckOrdinaryFile() const {
+  char* vfs = nullptr;
+  sqlite3_file_control(connection_->db(), schema_.c_str(), SQLITE_FCNTL_VFSNAME,
+                       &vfs);
+  const bool has_pages_below = vfs != nullptr && std::string(vfs) == "nori";
+  sqlite3_free(vfs);
+  if (!has_pages_below) return absl::OkStatus();
+  return absl::UnimplementedError(
+      "nori tables cannot be made in a database of vfs=nori yet; its ordinary "
+      "tables are in the engine already, or ATTACH an ordinary database");
+}
+
 absl::Status Database::EnsureOpen() {
   NORI_RETURN_IF_ERROR(CheckProcess());
   if (shared_ != nullptr && identity_checked_) return absl::OkStatus();
+  NORI_RETURN_IF_ERROR(CheckOrdinaryFile());
   NORI_ASSIGN_OR_RETURN(const bool exists, state_table_.Exists());
   if (!exists) {
     return absl::DataLossError(absl::StrCat(
@@ -194,6 +207,7 @@ absl::Status Database::CreateEngine(
 absl::Status Database::EnsureOpenForCreate(
     const std::map<std::string, std::string>& options) {
   NORI_RETURN_IF_ERROR(CheckProcess());
+  NORI_RETURN_IF_ERROR(CheckOrdinaryFile());
   NORI_ASSIGN_OR_RETURN(const bool exists, state_table_.Exists());
   if (exists) {
     const absl::Status opened = EnsureOpen();

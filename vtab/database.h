@@ -147,6 +147,8 @@ class Database : public std::enable_shared_from_this<Database> {
   // schema's; statements that were compiled before that still come here.
   bool IsReplaced();
   absl::Status CheckIsPresent();
+  // The engine beside a database of vfs=nori is its pages'.
+  absl::Status CheckOrdinaryFile() const;
   std::string EngineDirectory() const { return path_ + "-nori"; }
   absl::Status FindInMemory(const DatabaseState& own);
   absl::Status OpenFile(const DatabaseState& own);

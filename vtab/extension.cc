@@ -3,6 +3,7 @@
 #include <string_view>
 
 #include "absl/base/call_once.h"
+#include "sqlite_vfs/page_vfs.h"
 #include "vtab/connection.h"
 #include "vtab/copy_watch.h"
 #include "vtab/error_map.h"
@@ -86,6 +87,10 @@ int Load(sqlite3* db, char** error, const sqlite3_api_routines* api) {
     static const int watching =
         RegisterCopyVfs(WatchCopyTo, /*as_default=*/!HasSharedCache(db));
     rc = watching;
+  }
+  if (rc == SQLITE_OK) {
+    static const int page_vfs = RegisterPageVfs();
+    rc = page_vfs;
   }
   if (rc == SQLITE_OK) {
     rc = sqlite3_auto_extension(

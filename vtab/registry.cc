@@ -10,7 +10,7 @@
 #include "absl/memory/memory.h"
 #include "absl/strings/str_cat.h"
 #include "engine/format/status_macros.h"
-#include "vtab/directories.h"
+#include "engine/io/directories.h"
 
 namespace nori {
 SharedEngine::SharedEngine(std::unique_ptr<MemoryFileSystem> memory,
@@ -174,12 +174,7 @@ absl::Status EngineRegistry::SetAside(const std::string& directory) {
     empty = engine.ok() && (*engine)->LastSequence() == 0;
   }
   if (empty) return RemoveTree(files, directory);
-  for (int i = 1;; ++i) {
-    const std::string target = absl::StrCat(directory, ".old-", i);
-    if (files->Exists(target)) continue;
-    NORI_RETURN_IF_ERROR(files->RenameFile(directory, target));
-    return files->SyncDirectory(ParentDirectory(directory));
-  }
+  return RenameAside(files, directory);
 }
 
 absl::StatusOr<SharedEngineRef> EngineRegistry::CreateInMemory(

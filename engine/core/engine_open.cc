@@ -10,17 +10,10 @@
 #include "engine/compaction/merge.h"
 #include "engine/core/engine_impl.h"
 #include "engine/format/status_macros.h"
+#include "engine/io/directories.h"
 
 namespace nori {
 namespace {
-
-std::string ParentDirectory(const std::string& path) {
-  const size_t end = path.find_last_not_of('/');
-  const size_t slash =
-      end == std::string::npos ? end : path.find_last_of('/', end);
-  if (slash == std::string::npos) return ".";
-  return slash == 0 ? "/" : path.substr(0, slash);
-}
 
 std::map<std::string, std::string> StoredOptions(const Options& options) {
   std::map<std::string, std::string> stored;

@@ -1,13 +1,16 @@
-#include "vtab/directories.h"
+#include "engine/io/directories.h"
 
 #include <vector>
 
+#include "absl/strings/str_cat.h"
 #include "engine/format/status_macros.h"
 
 namespace nori {
 
 std::string ParentDirectory(const std::string& path) {
-  const size_t slash = path.find_last_of('/');
+  const size_t end = path.find_last_not_of('/');
+  const size_t slash =
+      end == std::string::npos ? end : path.find_last_of('/', end);
   if (slash == std::string::npos) return ".";
   return slash == 0 ? "/" : path.substr(0, slash);
 }
@@ -23,6 +26,15 @@ absl::Status RemoveTree(FileSystem* files, const std::string& directory) {
                                       : files->RemoveFile(path));
   }
   return files->RemoveDirectory(directory);
+}
+
+absl::Status RenameAside(FileSystem* files, const std::string& directory) {
+  for (int i = 1;; ++i) {
+    const std::string target = absl::StrCat(directory, ".old-", i);
+    if (files->Exists(target)) continue;
+    NORI_RETURN_IF_ERROR(files->RenameFile(directory, target));
+    return files->SyncDirectory(ParentDirectory(directory));
+  }
 }
 
 }  // namespace nori
