@@ -216,10 +216,40 @@ struct EngineStats {
   std::vector<std::pair<std::string, uint64_t>> counters;  // observe/metrics.h
 };
 
+// The engine at one instant. While it lives, its files and its memory are kept.
+class PinnedState {
+ public:
+  virtual ~PinnedState() = default;
+  virtual SequenceNumber sequence() const = 0;
+  virtual uint64_t last_mixed() const = 0;
+};
+using PinnedStateRef = std::shared_ptr<const PinnedState>;
+
+// Asked between the pieces of a long piece of work: an error ends it and is
+// returned. Null: go on.
+using GoOn = std::function<absl::Status()>;
+
+struct CheckpointOptions {
+  PinnedStateRef state;  // one of this engine's; null: the present one
+  // What the copy calls itself, 16 bytes; empty: the same identity.
+  std::string identity;
+  FileSystem* file_system = nullptr;  // of the copy; null: the engine's own
+  // An earlier copy in the same file system, or a directory that is not there.
+  // Where the engine's own file cannot be linked, one of it that holds the same
+  // bytes is linked instead of a new copy.
+  std::string previous;
+  GoOn go_on;
+};
+
 struct CheckpointResult {
   SequenceNumber sequence = 0;
   uint64_t last_mixed = 0;
-  uint64_t files_linked = 0, files_copied = 0, bytes = 0;
+  // Tables that are the engine's own files, were copied, are the previous
+  // copy's, and were made of what was in memory.
+  uint64_t files_linked = 0, files_copied = 0, files_reused = 0,
+           files_written = 0;
+  uint64_t bytes = 0;          // of all of them
+  uint64_t bytes_written = 0;  // of those copied and made
 };
 
 // What the engine has to know of its host database. An engine that this does
@@ -243,6 +273,13 @@ struct OpenContext {
 
 class Engine {
  public:
+  // The identity of the engine in `directory`, which is not opened: another
+  // process may be at work in it. kNotFound if there is none.
+  static absl::StatusOr<std::string> ReadIdentity(FileSystem* file_system,
+                                                  const std::string& directory);
+  // 16 bytes that no other engine has.
+  static std::string NewIdentity();
+
   // Opens or creates the engine in `directory`. kUnavailable if another
   // process, or this one, has it open.
   static absl::StatusOr<std::unique_ptr<Engine>> Open(
@@ -312,9 +349,7 @@ class Engine {
 
   // Syncs every commit so far.
   virtual absl::Status SyncLog() = 0;
-  // Asked between the pieces of a long piece of work: an error ends it and is
-  // returned. Null: go on.
-  using GoOn = std::function<absl::Status()>;
+  using GoOn = nori::GoOn;
   // Writes the memtables to tables, one after the other, and waits for it.
   virtual absl::Status Flush(const GoOn& go_on) = 0;
   absl::Status Flush() { return Flush(nullptr); }
@@ -339,11 +374,22 @@ class Engine {
   // Makes guards at begin and end of `range`, so that no slot straddles them.
   virtual absl::Status AddGuards(const KeyRange& range) = 0;
 
-  // Builds a complete engine with the same identity in `directory` (created;
-  // must not exist), equal to this one at one instant, by hard links where
-  // possible. Writers go on meanwhile.
+  // Waits for a transaction that is prepared to be decided, at most the option
+  // stall_timeout_ms: kUnavailable.
+  virtual absl::StatusOr<PinnedStateRef> PinState() = 0;
+  // As PinState, but a transaction that is prepared is not waited for and not
+  // in it: it may wait for the caller.
+  virtual absl::StatusOr<PinnedStateRef> PinDecidedState() = 0;
+  // Builds a complete engine in `directory` (created; if it exists it must hold
+  // no files of an engine but a lock), equal to this one at one instant, by
+  // hard links where possible. It is synced and then read back: what was
+  // written, whole, and of the other tables the indexes. On an error nothing is
+  // left of it. Writers go on meanwhile.
   virtual absl::StatusOr<CheckpointResult> Checkpoint(
-      const std::string& directory) = 0;
+      const std::string& directory, const CheckpointOptions& options) = 0;
+  absl::StatusOr<CheckpointResult> Checkpoint(const std::string& directory) {
+    return Checkpoint(directory, {});
+  }
 
   // Reads every byte on disk and checks checksums, order and references.
   virtual absl::Status Verify(const GoOn& go_on) = 0;

@@ -20,7 +20,7 @@ cd "$(dirname "${BASH_SOURCE[0]}")/.." || exit 1
 . tests/steps.sh
 
 cpp_files() {
-  find engine vtab tests bench -name '*.cc' -o -name '*.h' 2>/dev/null | sort
+  find engine sqlite_vfs vtab tests bench -name '*.cc' -o -name '*.h' 2>/dev/null | sort
 }
 
 check_format() {
@@ -56,7 +56,7 @@ check_extension() {
 check_tidy() {
   local tool
   tool=$(command -v clang-tidy-14 || command -v clang-tidy) || return 1
-  find engine vtab -name '*.cc' | sort |
+  find engine sqlite_vfs vtab -name '*.cc' | sort |
     xargs -P "$(nproc)" -n 4 "$tool" --quiet -p build --warnings-as-errors='*'
 }
 

@@ -1,10 +1,11 @@
 #include "vtab/connection.h"
 
 #include <cstdlib>
+#include <thread>
 #include <utility>
 
 #include "absl/base/thread_annotations.h"
-#include "absl/container/flat_hash_set.h"
+#include "absl/container/flat_hash_map.h"
 #include "absl/strings/ascii.h"
 #include "absl/synchronization/mutex.h"
 #include "engine/format/status_macros.h"
@@ -18,7 +19,7 @@ namespace {
 // Never destroyed: connections may outlive static destructors.
 struct KnownConnections {
   absl::Mutex mutex;
-  absl::flat_hash_set<sqlite3*> all ABSL_GUARDED_BY(mutex);
+  absl::flat_hash_map<sqlite3*, std::thread::id> all ABSL_GUARDED_BY(mutex);
 };
 
 KnownConnections& Known() {
@@ -30,7 +31,7 @@ KnownConnections& Known() {
 
 Connection::Connection(sqlite3* db) : db_(db) {
   absl::MutexLock lock(&Known().mutex);
-  Known().all.insert(db);
+  Known().all[db] = std::this_thread::get_id();
 }
 
 Connection::~Connection() {
@@ -42,6 +43,13 @@ Connection::~Connection() {
 bool Connection::IsKnown(sqlite3* db) {
   absl::MutexLock lock(&Known().mutex);
   return Known().all.contains(db);
+}
+
+void Connection::ForEachKnown(absl::FunctionRef<void(sqlite3*, bool)> body) {
+  absl::MutexLock lock(&Known().mutex);
+  for (const auto& [db, thread] : Known().all) {
+    body(db, thread == std::this_thread::get_id());
+  }
 }
 
 void Connection::FinalizeStatements() {
@@ -128,9 +136,12 @@ absl::StatusOr<std::vector<std::string>> Connection::Schemas() {
 }
 
 bool Connection::IsInterrupted() {
-  // SQLite 3.40 tells it only to a statement.
-  return sqlite3_exec(db_, "SELECT 1", nullptr, nullptr, nullptr) ==
-         SQLITE_INTERRUPT;
+  // SQLite 3.40 tells it only to a statement, which runs long enough for a
+  // progress handler to be asked.
+  return sqlite3_exec(db_,
+                      "WITH RECURSIVE c(i) AS (SELECT 1 UNION ALL SELECT i + 1 "
+                      "FROM c WHERE i < 100) SELECT max(i) FROM c",
+                      nullptr, nullptr, nullptr) == SQLITE_INTERRUPT;
 }
 
 void Connection::PrepareGuard() {

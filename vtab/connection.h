@@ -9,6 +9,7 @@
 #include <string>
 #include <vector>
 
+#include "absl/functional/function_ref.h"
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
 #include "vtab/last_scan.h"
@@ -29,6 +30,10 @@ class Connection {
 
   // Whether `db` has one. Thread-safe.
   static bool IsKnown(sqlite3* db);
+  // Calls `body` for each that there is, none of which is closed meanwhile, and
+  // tells whether this thread opened it. Must not open or close a connection.
+  // Thread-safe.
+  static void ForEachKnown(absl::FunctionRef<void(sqlite3*, bool is_own)> body);
 
   sqlite3* db() const { return db_; }
 

@@ -1,11 +1,11 @@
 #include "vtab/database.h"
 
 #include <algorithm>
-#include <string_view>
 #include <utility>
 
 #include "absl/strings/str_cat.h"
 #include "engine/format/status_macros.h"
+#include "vtab/backup_target.h"
 #include "vtab/error_map.h"
 #include "vtab/key_codec.h"
 #include "vtab/process.h"
@@ -14,35 +14,6 @@
 
 namespace nori {
 namespace {
-
-std::string PathOf(sqlite3* db, const std::string& schema) {
-  const char* path = sqlite3_db_filename(db, schema.c_str());
-  if (path == nullptr) return "";
-  // memdb takes a name for its databases in memory, which is none of a file.
-  char* vfs = nullptr;
-  sqlite3_file_control(db, schema.c_str(), SQLITE_FCNTL_VFSNAME, &vfs);
-  const bool in_memory =
-      vfs != nullptr && std::string_view(vfs).starts_with("memdb(");
-  sqlite3_free(vfs);
-  return in_memory ? "" : path;
-}
-
-// The file object that a schema's pager has as long as it lives; null if the
-// schema has none yet.
-sqlite3_file* FileOf(sqlite3* db, const std::string& schema) {
-  sqlite3_file* file = nullptr;
-  sqlite3_file_control(db, schema.c_str(), SQLITE_FCNTL_FILE_POINTER, &file);
-  return file;
-}
-
-// Equal for the connections that share one database in memory.
-std::string MemoryHostOf(sqlite3* db, const std::string& schema) {
-  const char* const name = sqlite3_db_filename(db, schema.c_str());
-  // memdb's databases with such names are shared.
-  if (name != nullptr && name[0] == '/') return name;
-  return absl::StrCat(
-      absl::Hex(reinterpret_cast<uintptr_t>(FileOf(db, schema))));
-}
 
 uint64_t RandomSeed() {
   uint64_t seed;
@@ -55,9 +26,9 @@ uint64_t RandomSeed() {
 Database::Database(Connection* connection, std::string schema)
     : connection_(connection),
       schema_(std::move(schema)),
-      path_(PathOf(connection->db(), schema_)),
+      path_(DatabasePathOf(connection->db(), schema_)),
       owner_(CurrentProcess()),
-      host_file_(FileOf(connection->db(), schema_)),
+      host_file_(connection->db(), schema_),
       state_table_(connection->db(), schema_) {}
 
 Database::~Database() {
@@ -70,17 +41,12 @@ void Database::AbandonTransaction() {
 }
 
 bool Database::StillAttached() {
-  return PathOf(connection_->db(), schema_) == path_ && !IsReplaced();
-}
-
-bool Database::IsReplaced() {
-  sqlite3_file* const file = FileOf(connection_->db(), schema_);
-  if (host_file_ == nullptr) host_file_ = file;
-  return file != host_file_;
+  return DatabasePathOf(connection_->db(), schema_) == path_ &&
+         !host_file_.IsReplaced();
 }
 
 absl::Status Database::CheckIsPresent() {
-  if (!IsReplaced()) return absl::OkStatus();
+  if (!host_file_.IsReplaced()) return absl::OkStatus();
   // SQLite compiles the statement anew and tries again.
   return SqliteError(SQLITE_SCHEMA,
                      "the database was replaced by sqlite3_deserialize");
@@ -103,9 +69,22 @@ absl::Status Database::CheckEncoding() {
       "anything is in the database"));
 }
 
+absl::Status Database::CheckOrdinaryFile() const {
+  char* vfs = nullptr;
+  sqlite3_file_control(connection_->db(), schema_.c_str(), SQLITE_FCNTL_VFSNAME,
+                       &vfs);
+  const bool has_pages_below = vfs != nullptr && std::string(vfs) == "nori";
+  sqlite3_free(vfs);
+  if (!has_pages_below) return absl::OkStatus();
+  return absl::UnimplementedError(
+      "nori tables cannot be made in a database of vfs=nori yet; its ordinary "
+      "tables are in the engine already, or ATTACH an ordinary database");
+}
+
 absl::Status Database::EnsureOpen() {
   NORI_RETURN_IF_ERROR(CheckProcess());
   if (shared_ != nullptr && identity_checked_) return absl::OkStatus();
+  NORI_RETURN_IF_ERROR(CheckOrdinaryFile());
   NORI_ASSIGN_OR_RETURN(const bool exists, state_table_.Exists());
   if (!exists) {
     return absl::DataLossError(absl::StrCat(
@@ -155,6 +134,8 @@ absl::Status Database::OpenFile(const DatabaseState& own) {
     if (EqualsIgnoreCase(mode, "exclusive")) return own.last_mixed;
     return newest.status();
   };
+  NORI_RETURN_IF_ERROR(
+      FinishBackup(request.options.file_system, path_, own.identity));
   absl::StatusOr<SharedEngineRef> shared =
       EngineRegistry::Instance().Open(request);
   if (absl::IsFailedPrecondition(shared.status())) {
@@ -220,6 +201,7 @@ absl::Status Database::CreateEngine(
 absl::Status Database::EnsureOpenForCreate(
     const std::map<std::string, std::string>& options) {
   NORI_RETURN_IF_ERROR(CheckProcess());
+  NORI_RETURN_IF_ERROR(CheckOrdinaryFile());
   NORI_ASSIGN_OR_RETURN(const bool exists, state_table_.Exists());
   if (exists) {
     const absl::Status opened = EnsureOpen();

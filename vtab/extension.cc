@@ -1,7 +1,11 @@
 // The entry points of nori_lsm.so.
 
+#include <string_view>
+
 #include "absl/base/call_once.h"
+#include "sqlite_vfs/page_vfs.h"
 #include "vtab/connection.h"
+#include "vtab/copy_watch.h"
 #include "vtab/error_map.h"
 #include "vtab/index_ddl.h"
 #include "vtab/introspection.h"
@@ -32,6 +36,23 @@ int Register(sqlite3* db) noexcept {
   });
 }
 
+// Whether the main database of `db` has a shared cache: SQLite then compiles
+// locks of tables into statements.
+bool HasSharedCache(sqlite3* db) {
+  sqlite3_stmt* statement = nullptr;
+  bool found = false;
+  if (sqlite3_prepare_v2(db, "EXPLAIN SELECT 1 FROM main.sqlite_schema", -1,
+                         &statement, nullptr) == SQLITE_OK) {
+    while (!found && sqlite3_step(statement) == SQLITE_ROW) {
+      const auto* const opcode =
+          reinterpret_cast<const char*>(sqlite3_column_text(statement, 1));
+      found = opcode != nullptr && std::string_view(opcode) == "TableLock";
+    }
+  }
+  sqlite3_finalize(statement);
+  return found;
+}
+
 int RegisterInNewConnection(sqlite3* db, char**, const sqlite3_api_routines*) {
   return Register(db);
 }
@@ -60,6 +81,17 @@ int Load(sqlite3* db, char** error, const sqlite3_api_routines* api) {
     return SQLITE_ERROR;
   }
   int rc = Register(db);
+  if (rc == SQLITE_OK) {
+    // A shared cache is shared by the connections of one VFS: those that this
+    // program opens after this one would not find its data.
+    static const int watching =
+        RegisterCopyVfs(WatchCopyTo, /*as_default=*/!HasSharedCache(db));
+    rc = watching;
+  }
+  if (rc == SQLITE_OK) {
+    static const int page_vfs = RegisterPageVfs();
+    rc = page_vfs;
+  }
   if (rc == SQLITE_OK) {
     rc = sqlite3_auto_extension(
         reinterpret_cast<void (*)()>(RegisterInNewConnection));

@@ -7,6 +7,8 @@
 #include "absl/cleanup/cleanup.h"
 #include "absl/strings/str_cat.h"
 #include "engine/format/status_macros.h"
+#include "vtab/backup.h"
+#include "vtab/copy_watch.h"
 #include "vtab/database.h"
 #include "vtab/error_map.h"
 #include "vtab/function_target.h"
@@ -270,6 +272,24 @@ absl::Status ReleaseSnapshot(const Call& call) {
   return absl::OkStatus();
 }
 
+absl::Status MakeBackup(const Call& call) {
+  NORI_ASSIGN_OR_RETURN(const std::string path,
+                        call.Text(0, "the backup's name"));
+  NORI_ASSIGN_OR_RETURN(const FunctionTarget target,
+                        call.Target(1, TargetKind::kSchema));
+  target.database->shared().mixed().Tidy();
+  NORI_ASSIGN_OR_RETURN(const std::string done,
+                        BackUp(target.database.get(), path, call.GoOn()));
+  call.Return(done);
+  return absl::OkStatus();
+}
+
+absl::Status ShowCopyError(const Call& call) {
+  const std::string text = LastCopyError();
+  if (!text.empty()) call.Return(text);
+  return absl::OkStatus();
+}
+
 // A DELETE whose scan removes all rows at once and finds none: with it come
 // SQLite's lock, its transaction and all checks of who may write.
 absl::Status Truncate(const Call& call) {
@@ -304,6 +324,8 @@ constexpr FunctionInfo kFunctions[] = {
     {"nori_metrics_text", 0, 1, CallFunction<ShowMetricsText>},
     {"nori_snapshot", 1, 2, CallFunction<TakeSnapshot>},
     {"nori_release", 1, 2, CallFunction<ReleaseSnapshot>},
+    {"nori_backup", 1, 2, CallFunction<MakeBackup>},
+    {"nori_copy_error", 0, 0, CallFunction<ShowCopyError>},
     {"nori_truncate", 1, 1, CallFunction<Truncate>},
     {"nori_estimate", 1, 1, CallFunction<Estimate>},
     {"nori_last_scan", 0, 0, CallFunction<ShowLastScan>},

@@ -28,7 +28,8 @@ int RegisterIntrospection(sqlite3* db, Connection* connection);
 // with an optional schema or table name nori_verify() and nori_compact(), the
 // latter also with a table name and the bounds of its first key column;
 // nori_snapshot(name) and nori_release(name), with an optional schema name;
-// nori_truncate(table) and nori_estimate(table).
+// nori_truncate(table) and nori_estimate(table);
+// nori_backup(path), with an optional schema name; nori_copy_error().
 int RegisterFunctions(sqlite3* db, Connection* connection);
 
 }  // namespace nori

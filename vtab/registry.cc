@@ -10,30 +10,9 @@
 #include "absl/memory/memory.h"
 #include "absl/strings/str_cat.h"
 #include "engine/format/status_macros.h"
+#include "engine/io/directories.h"
 
 namespace nori {
-namespace {
-
-std::string ParentOf(const std::string& path) {
-  const size_t slash = path.find_last_of('/');
-  if (slash == std::string::npos) return ".";
-  return slash == 0 ? "/" : path.substr(0, slash);
-}
-
-absl::Status RemoveTree(FileSystem* files, const std::string& directory) {
-  NORI_ASSIGN_OR_RETURN(const std::vector<std::string> names,
-                        files->ListDirectory(directory));
-  for (const std::string& name : names) {
-    const std::string path = JoinPath(directory, name);
-    NORI_ASSIGN_OR_RETURN(const bool is_directory, files->IsDirectory(path));
-    NORI_RETURN_IF_ERROR(is_directory ? RemoveTree(files, path)
-                                      : files->RemoveFile(path));
-  }
-  return files->RemoveDirectory(directory);
-}
-
-}  // namespace
-
 SharedEngine::SharedEngine(std::unique_ptr<MemoryFileSystem> memory,
                            std::shared_ptr<HostLog> host_log,
                            std::unique_ptr<Engine> engine)
@@ -109,10 +88,12 @@ absl::StatusOr<SharedEngineRef> EngineRegistry::Open(
       return absl::NotFoundError(absl::StrCat(
           "the directory ", request.directory,
           " is missing: it holds the rows of this database's nori tables and "
-          "belongs beside the database file; put it back, or DROP the tables"));
+          "belongs beside the database file; put it back, or DROP the tables "
+          "(nori_backup makes copies that are whole)"));
     }
     NORI_RETURN_IF_ERROR(files->CreateDirectory(request.directory));
-    NORI_RETURN_IF_ERROR(files->SyncDirectory(ParentOf(request.directory)));
+    NORI_RETURN_IF_ERROR(
+        files->SyncDirectory(ParentDirectory(request.directory)));
   }
   NORI_ASSIGN_OR_RETURN(const FileIdentity key,
                         files->Identity(request.directory));
@@ -132,6 +113,36 @@ absl::StatusOr<SharedEngineRef> EngineRegistry::Open(
                         Engine::Open(options, request.directory, context));
   return Share(key, std::make_unique<SharedEngine>(nullptr, host_log,
                                                    std::move(engine)));
+}
+
+SharedEngineRef EngineRegistry::FindOpen(FileSystem* files,
+                                         const std::string& directory) {
+  const absl::StatusOr<FileIdentity> key = files->Identity(directory);
+  if (!key.ok()) return nullptr;
+  absl::MutexLock lock(&mutex_);
+  const auto found = by_directory_.find(*key);
+  return found == by_directory_.end() ? nullptr : found->second.engine.lock();
+}
+
+SharedEngineRef EngineRegistry::FindByIdentity(const std::string& identity) {
+  std::vector<SharedEngineRef> all;
+  {
+    absl::MutexLock lock(&mutex_);
+    for (const auto& [key, entry] : by_directory_) {
+      all.push_back(entry.engine.lock());
+    }
+  }
+  // References are given back without the lock, which the last one takes.
+  std::erase_if(all, [&identity](const SharedEngineRef& shared) {
+    return shared == nullptr || shared->engine()->identity() != identity;
+  });
+  return all.size() == 1 ? all.front() : nullptr;
+}
+
+bool EngineRegistry::HasInMemory() {
+  absl::MutexLock lock(&mutex_);
+  return std::any_of(in_memory_.begin(), in_memory_.end(),
+                     [](const auto& e) { return !e.second.expired(); });
 }
 
 absl::Status EngineRegistry::SetAside(const std::string& directory) {
@@ -163,12 +174,7 @@ absl::Status EngineRegistry::SetAside(const std::string& directory) {
     empty = engine.ok() && (*engine)->LastSequence() == 0;
   }
   if (empty) return RemoveTree(files, directory);
-  for (int i = 1;; ++i) {
-    const std::string target = absl::StrCat(directory, ".old-", i);
-    if (files->Exists(target)) continue;
-    NORI_RETURN_IF_ERROR(files->RenameFile(directory, target));
-    return files->SyncDirectory(ParentOf(directory));
-  }
+  return RenameAside(files, directory);
 }
 
 absl::StatusOr<SharedEngineRef> EngineRegistry::CreateInMemory(

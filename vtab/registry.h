@@ -83,6 +83,16 @@ class EngineRegistry {
   absl::StatusOr<SharedEngineRef> Open(const OpenRequest& request)
       ABSL_LOCKS_EXCLUDED(mutex_);
 
+  // The engine in `directory`, or the only one of this identity, if it is open;
+  // else null.
+  SharedEngineRef FindOpen(FileSystem* files, const std::string& directory)
+      ABSL_LOCKS_EXCLUDED(mutex_);
+  SharedEngineRef FindByIdentity(const std::string& identity)
+      ABSL_LOCKS_EXCLUDED(mutex_);
+
+  // Whether there is an engine in memory.
+  bool HasInMemory() ABSL_LOCKS_EXCLUDED(mutex_);
+
   // Sets aside a left-over directory that no database names: removes it if its
   // engine holds no commit, else renames it to "<directory>.old-<number>".
   // kUnavailable if it is in use.

@@ -264,11 +264,16 @@ absl::StatusOr<DatabaseState> StateTable::ReadCommitted() {
   const char* const path = sqlite3_db_filename(db_, schema_.c_str());
   sqlite3_vfs* vfs = nullptr;
   sqlite3_file_control(db_, schema_.c_str(), SQLITE_FCNTL_VFS_POINTER, &vfs);
+  return ReadFile(path, vfs == nullptr ? nullptr : vfs->zName);
+}
+
+absl::StatusOr<DatabaseState> StateTable::ReadFile(const char* path,
+                                                   const char* vfs) {
   sqlite3* raw = nullptr;
-  int rc = sqlite3_open_v2(
+  const int rc = sqlite3_open_v2(
       path, &raw,
       SQLITE_OPEN_READONLY | SQLITE_OPEN_NOMUTEX | SQLITE_OPEN_PRIVATECACHE,
-      vfs == nullptr ? nullptr : vfs->zName);
+      vfs);
   const std::unique_ptr<sqlite3, CloseConnection> other(raw);
   NORI_RETURN_IF_ERROR(
       StatusOfSqlite(raw, rc, "reading the newest nori_state"));

@@ -75,6 +75,10 @@ class StateTable {
   // The newest committed state, which this connection's own view may be older
   // than: read through a connection of its own.
   absl::StatusOr<DatabaseState> ReadCommitted();
+  // The newest committed state in the database file `path`. `vfs`: a name, or
+  // null for the default.
+  static absl::StatusOr<DatabaseState> ReadFile(const char* path,
+                                                const char* vfs);
 
  private:
   // Compiles `sql`, in which %w stands for the schema.

@@ -249,6 +249,7 @@ absl::Status Committer::Publish(const PrepareRecord& record,
                                 std::string_view changes,
                                 std::vector<TableRef> tables) {
   const SequenceNumber last = record.last_sequence();
+  absl::MutexLock publishing(&publishing_);
   // Before the commit can be seen: who sees it must not read an older number.
   if (record.mixed_number != 0) last_mixed_ = record.mixed_number;
   const ReadViewRef view = state_->view();

@@ -69,6 +69,10 @@ class Committer {
     return visible_.load(std::memory_order_acquire);
   }
   uint64_t last_mixed() const { return last_mixed_.load(); }
+  // Held while a transaction becomes visible with its mixed number.
+  absl::Mutex& publishing() ABSL_LOCK_RETURNED(publishing_) {
+    return publishing_;
+  }
 
   // One group of plain writes: one record, visible at once, not synced.
   absl::Status CommitGroup(const std::vector<CommitQueue::Write>& group);
@@ -130,6 +134,7 @@ class Committer {
   std::function<absl::Status()> flush_all_;
 
   std::atomic<SequenceNumber> visible_{0};
+  absl::Mutex publishing_;
   std::atomic<uint64_t> last_mixed_{0};
 
   // Serialises Append, Roll and Retire; not held while syncing.

@@ -79,8 +79,11 @@ class EngineImpl final : public Engine {
     return background_.AddGuards(range);
   }
   void DropRange(const KeyRange& range) override;
+  absl::StatusOr<PinnedStateRef> PinState() override;
+  absl::StatusOr<PinnedStateRef> PinDecidedState() override;
+  using Engine::Checkpoint;
   absl::StatusOr<CheckpointResult> Checkpoint(
-      const std::string& directory) override;
+      const std::string& directory, const CheckpointOptions& options) override;
   using Engine::Verify;
   absl::Status Verify(const GoOn& go_on) override;
   RangeEstimate Estimate(const KeyRange& range) override;
@@ -118,17 +121,10 @@ class EngineImpl final : public Engine {
   absl::Duration StallTimeout() const {
     return absl::Milliseconds(options_.stall_timeout_ms);
   }
-  // Checkpoint (engine_checkpoint.cc). CopyTables brings the tables and writes
-  // the memtables, whose edit it returns.
-  absl::StatusOr<VersionEdit> CopyTables(const ReadView& view,
-                                         const std::string& directory,
-                                         const SnapshotNames& names,
-                                         CheckpointResult* result);
-  absl::Status WriteCopyManifest(const ReadView& view,
-                                 const std::string& directory,
-                                 const CheckpointResult& result,
-                                 const SnapshotNames& names,
-                                 VersionEdit newest);
+  // Checkpoints (engine_checkpoint.cc).
+  struct PinnedStateImpl;
+  std::shared_ptr<PinnedStateImpl> TakeState();
+  class Checkpointer;
   // A snapshot of a given number, which is still kept.
   SnapshotRef HoldSequence(SequenceNumber sequence);
   // Named snapshots (engine_snapshots.cc).

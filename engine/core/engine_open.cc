@@ -10,26 +10,10 @@
 #include "engine/compaction/merge.h"
 #include "engine/core/engine_impl.h"
 #include "engine/format/status_macros.h"
+#include "engine/io/directories.h"
 
 namespace nori {
 namespace {
-
-std::string NewIdentity() {
-  // An engine must differ from every other, also where tests fix the seed of
-  // everything else.
-  std::random_device device;
-  std::string identity;
-  while (identity.size() < 16) identity.push_back(static_cast<char>(device()));
-  return identity;
-}
-
-std::string ParentDirectory(const std::string& path) {
-  const size_t end = path.find_last_not_of('/');
-  const size_t slash =
-      end == std::string::npos ? end : path.find_last_of('/', end);
-  if (slash == std::string::npos) return ".";
-  return slash == 0 ? "/" : path.substr(0, slash);
-}
 
 std::map<std::string, std::string> StoredOptions(const Options& options) {
   std::map<std::string, std::string> stored;
@@ -76,6 +60,20 @@ absl::Status AdoptStoredOptions(const std::string& directory,
 }
 
 }  // namespace
+
+std::string Engine::NewIdentity() {
+  // An engine must differ from every other, also where tests fix the seed of
+  // everything else.
+  std::random_device device;
+  std::string identity;
+  while (identity.size() < 16) identity.push_back(static_cast<char>(device()));
+  return identity;
+}
+
+absl::StatusOr<std::string> Engine::ReadIdentity(FileSystem* file_system,
+                                                 const std::string& directory) {
+  return Manifest::ReadIdentity(file_system, directory);
+}
 
 absl::StatusOr<std::unique_ptr<Engine>> Engine::Open(
     const Options& given_options, const std::string& directory,

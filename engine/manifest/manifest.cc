@@ -275,12 +275,28 @@ absl::StatusOr<std::unique_ptr<Manifest>> Manifest::Recover(
                                         file.number);
 }
 
-absl::StatusOr<std::map<std::string, std::string>> Manifest::ReadOptions(
-    FileSystem* fs, const std::string& directory) {
+namespace {
+
+absl::StatusOr<ManifestState> ReadState(FileSystem* fs,
+                                        const std::string& directory) {
   NORI_ASSIGN_OR_RETURN(const LoadedFile file,
                         LoadCurrentManifest(fs, directory));
   ManifestState state;
   NORI_RETURN_IF_ERROR(Replay(file, &state));
+  return state;
+}
+
+}  // namespace
+
+absl::StatusOr<std::string> Manifest::ReadIdentity(
+    FileSystem* fs, const std::string& directory) {
+  NORI_ASSIGN_OR_RETURN(ManifestState state, ReadState(fs, directory));
+  return std::move(state.identity);
+}
+
+absl::StatusOr<std::map<std::string, std::string>> Manifest::ReadOptions(
+    FileSystem* fs, const std::string& directory) {
+  NORI_ASSIGN_OR_RETURN(ManifestState state, ReadState(fs, directory));
   return std::move(state.options);
 }
 

@@ -80,8 +80,10 @@ class Manifest {
       FileSystem* fs, const std::string& directory,
       const TableOpener& open_table);
 
-  // The options in the state that Recover would give; likewise writes nothing,
-  // and opens no table.
+  // The identity and the options in the state that Recover would give; likewise
+  // write nothing, and open no table.
+  static absl::StatusOr<std::string> ReadIdentity(FileSystem* fs,
+                                                  const std::string& directory);
   static absl::StatusOr<std::map<std::string, std::string>> ReadOptions(
       FileSystem* fs, const std::string& directory);
 

@@ -115,13 +115,14 @@ TEST_F(ClientsTest, ColumnMetadata) {
             SQLITE_ERROR);
 }
 
-// sqlite3_backup writes over a database whose engine is open.
+// sqlite3_backup writes over a database whose engine is open, and that was
+// opened past the VFS which would complete the copy.
 TEST_F(ClientsTest, BackupOverAnOpenDatabase) {
   TestConnection from(Path("from.db"));
   from.Get("CREATE VIRTUAL TABLE t USING nori(a)");
   from.Get("INSERT INTO t VALUES('from')");
   {
-    TestConnection to(Path("to.db"));
+    TestConnection to("file:" + Path("to.db") + "?vfs=unix");
     to.Get("CREATE VIRTUAL TABLE t USING nori(a)");
     to.Get("INSERT INTO t VALUES('to')");
     OpenStatement cached(to, "SELECT a FROM t");

@@ -1,0 +1,308 @@
+#include "sqlite_vfs/page_file.h"
+
+#include <algorithm>
+#include <bit>
+#include <cstring>
+#include <utility>
+
+#include "engine/format/coding.h"
+#include "engine/format/status_macros.h"
+#include "sqlite_vfs/sqlite.h"
+
+namespace nori {
+namespace {
+
+// No key of a nori table begins with this byte. Behind it a kind and, for a
+// block, the file's id (one file per engine so far) and the block's number.
+constexpr char kPrefix = '\xff';
+constexpr char kGeometryKind = 'g';
+constexpr char kBlockKind = 'p';
+constexpr char kFileId = 1;
+
+constexpr uint32_t kSmallestBlock = 512;
+constexpr uint32_t kLargestBlock = 65536;
+constexpr uint32_t kUsualBlock = 4096;
+
+// Where SQLite's header keeps what WAL mode leaves there.
+constexpr size_t kHeaderBytes = 100;
+constexpr size_t kWriteVersion = 18;
+constexpr size_t kReadVersion = 19;
+constexpr size_t kChangeCounter = 24;
+constexpr size_t kVersionValidFor = 92;
+
+std::string GeometryKey() { return {kPrefix, kGeometryKind, kFileId}; }
+
+std::string BlockKey(uint64_t number) {
+  std::string key{kPrefix, kBlockKind, kFileId};
+  for (int shift = 56; shift >= 0; shift -= 8) {
+    key.push_back(static_cast<char>(number >> shift));
+  }
+  return key;
+}
+
+bool IsZero(std::string_view data) {
+  return data.find_first_not_of('\0') == std::string_view::npos;
+}
+
+// A backup copies the header of a database in WAL mode as it is, and SQLite
+// would then look for a log that there cannot be. The counter is moved so that
+// no cached copy of the page is taken for this one.
+void TakeOutOfWalMode(std::string* page) {
+  (*page)[kWriteVersion] = 1;
+  (*page)[kReadVersion] = 1;
+  for (const size_t counter : {kChangeCounter, kVersionValidFor}) {
+    for (size_t i = counter + 4; i-- > counter;) {
+      (*page)[i] = static_cast<char>((*page)[i] + 1);
+      if ((*page)[i] != 0) break;
+    }
+  }
+}
+
+}  // namespace
+
+absl::StatusOr<PageFile::Geometry> PageFile::ReadGeometry(
+    const SnapshotRef& snapshot) const {
+  PinnedValue value;
+  NORI_ASSIGN_OR_RETURN(const bool found, engine()->Get({.snapshot = snapshot},
+                                                        GeometryKey(), &value));
+  Geometry geometry;
+  if (!found) return geometry;
+  std::string_view rest = value.view();
+  if (!GetFixed64(&rest, &geometry.size) ||
+      !GetFixed32(&rest, &geometry.block) || !rest.empty() ||
+      (geometry.size != 0 &&
+       (!std::has_single_bit(geometry.block) ||
+        geometry.block < kSmallestBlock || geometry.block > kLargestBlock))) {
+    return absl::DataLossError("the length of the database is damaged");
+  }
+  return geometry;
+}
+
+absl::StatusOr<PageFile::View> PageFile::CurrentView() const {
+  if (transaction_ != nullptr) return View{committed_.snapshot, geometry_};
+  if (level_ > SQLITE_LOCK_NONE) return committed_;
+  View view;
+  view.snapshot = fixed_ != nullptr ? fixed_ : engine()->GetSnapshot();
+  NORI_ASSIGN_OR_RETURN(view.geometry, ReadGeometry(view.snapshot));
+  return view;
+}
+
+absl::Status PageFile::Lock(int level) {
+  if (level <= level_) return absl::OkStatus();
+  if (level_ == SQLITE_LOCK_NONE) {
+    NORI_ASSIGN_OR_RETURN(committed_, CurrentView());
+    level_ = SQLITE_LOCK_SHARED;
+  }
+  if (level > SQLITE_LOCK_SHARED && level_ <= SQLITE_LOCK_SHARED) {
+    if (!store_->TakeWriter(this)) {
+      return absl::UnavailableError("another connection is writing");
+    }
+    if (engine()->LastSequence() != committed_.snapshot->sequence()) {
+      store_->GiveWriter(this);
+      return absl::AbortedError("others have committed since the first read");
+    }
+  }
+  level_ = level;
+  return absl::OkStatus();
+}
+
+void PageFile::Unlock(int level) {
+  if (level >= level_) return;
+  if (level_ > SQLITE_LOCK_SHARED && level <= SQLITE_LOCK_SHARED) {
+    Discard();
+    given_up_ = false;
+    store_->GiveWriter(this);
+  }
+  if (level == SQLITE_LOCK_NONE) committed_ = {};
+  level_ = level;
+}
+
+void PageFile::Discard() {
+  if (transaction_ != nullptr) {
+    if (const absl::Status status = transaction_->Rollback(); !status.ok()) {
+      sqlite3_log(SQLITE_IOERR, "nori: undoing a transaction: %s",
+                  std::string(status.message()).c_str());
+    }
+  }
+  transaction_.reset();
+  prepared_ = false;
+  durable_ = false;
+}
+
+absl::Status PageFile::ReadBlock(const View& view, uint64_t number, size_t at,
+                                 size_t size, char* buffer) const {
+  PinnedValue value;
+  const std::string key = BlockKey(number);
+  NORI_ASSIGN_OR_RETURN(
+      const bool found,
+      transaction_ != nullptr
+          ? transaction_->Get(key, &value)
+          : engine()->Get({.snapshot = view.snapshot}, key, &value));
+  if (!found) {
+    std::memset(buffer, 0, size);
+    return absl::OkStatus();
+  }
+  if (value.view().size() != view.geometry.block) {
+    return absl::DataLossError("a page has the wrong length");
+  }
+  std::memcpy(buffer, value.view().data() + at, size);
+  return absl::OkStatus();
+}
+
+absl::StatusOr<size_t> PageFile::Read(uint64_t offset, size_t size,
+                                      char* buffer) {
+  // The pager looks for changes by others only as it begins to read. Under
+  // locking_mode=EXCLUSIVE it tells in no other way that it gave up a
+  // transaction without playing back a journal.
+  if (offset == kChangeCounter && size == 16) Discard();
+  EndRollback();
+  NORI_ASSIGN_OR_RETURN(const View view, CurrentView());
+  const uint64_t end = std::min(view.geometry.size, offset + size);
+  const size_t inside = end > offset ? end - offset : 0;
+  std::memset(buffer + inside, 0, size - inside);
+  for (size_t done = 0; done < inside;) {
+    const uint64_t number = (offset + done) / view.geometry.block;
+    const size_t at = (offset + done) % view.geometry.block;
+    const size_t part = std::min(inside - done, view.geometry.block - at);
+    NORI_RETURN_IF_ERROR(ReadBlock(view, number, at, part, buffer + done));
+    done += part;
+  }
+  return inside;
+}
+
+absl::StatusOr<uint64_t> PageFile::Size() {
+  NORI_ASSIGN_OR_RETURN(const View view, CurrentView());
+  return view.geometry.size;
+}
+
+absl::Status PageFile::BeginChange() {
+  if (level_ <= SQLITE_LOCK_SHARED) {
+    return absl::FailedPreconditionError("a write without a lock for writing");
+  }
+  prepared_ = false;
+  if (transaction_ != nullptr) return absl::OkStatus();
+  TransactionOptions options;
+  options.read_snapshot = committed_.snapshot;
+  NORI_ASSIGN_OR_RETURN(transaction_, engine()->BeginTransaction(options));
+  geometry_ = committed_.geometry;
+  return absl::OkStatus();
+}
+
+absl::Status PageFile::PutBlock(uint64_t number, std::string_view data) {
+  const std::string key = BlockKey(number);
+  if (!IsZero(data)) return transaction_->Put(key, data);
+  return transaction_->Delete(key);
+}
+
+absl::Status PageFile::WritePart(uint64_t number, size_t at,
+                                 std::string_view data) {
+  if (data.size() == geometry_.block) return PutBlock(number, data);
+  std::string block(geometry_.block, '\0');
+  NORI_RETURN_IF_ERROR(ReadBlock({committed_.snapshot, geometry_}, number, 0,
+                                 block.size(), block.data()));
+  block.replace(at, data.size(), data);
+  return PutBlock(number, block);
+}
+
+absl::Status PageFile::Write(uint64_t offset, std::string_view data) {
+  if (given_up_) return absl::OkStatus();
+  EndRollback();
+  NORI_RETURN_IF_ERROR(BeginChange());
+  if (geometry_.block == 0) {
+    const bool is_page = std::has_single_bit(data.size()) &&
+                         data.size() >= kSmallestBlock &&
+                         data.size() <= kLargestBlock;
+    geometry_.block =
+        is_page ? static_cast<uint32_t>(data.size()) : kUsualBlock;
+  }
+  std::string patched;
+  if (offset == 0 && data.size() >= kHeaderBytes && data[kReadVersion] == 2) {
+    patched = data;
+    TakeOutOfWalMode(&patched);
+    data = patched;
+  }
+  const uint64_t end = offset + data.size();
+  while (!data.empty()) {
+    const size_t at = offset % geometry_.block;
+    const size_t part = std::min(data.size(), geometry_.block - at);
+    NORI_RETURN_IF_ERROR(
+        WritePart(offset / geometry_.block, at, data.substr(0, part)));
+    data.remove_prefix(part);
+    offset += part;
+  }
+  geometry_.size = std::max(geometry_.size, end);
+  return absl::OkStatus();
+}
+
+absl::Status PageFile::Truncate(uint64_t size) {
+  if (given_up_) return absl::OkStatus();
+  NORI_RETURN_IF_ERROR(BeginChange());
+  if (size < geometry_.size) {
+    const uint64_t number = size / geometry_.block;
+    const size_t at = size % geometry_.block;
+    if (at != 0) {
+      const std::string zeros(geometry_.block - at, '\0');
+      NORI_RETURN_IF_ERROR(WritePart(number, at, zeros));
+    }
+    NORI_RETURN_IF_ERROR(transaction_->DeleteRange(
+        BlockKey(at != 0 ? number + 1 : number), BlockKey(UINT64_MAX)));
+  }
+  geometry_.size = size;
+  if (size == 0) geometry_.block = 0;
+  if (size != 0 && geometry_.block == 0) geometry_.block = kUsualBlock;
+  return absl::OkStatus();
+}
+
+absl::Status PageFile::StageGeometry() {
+  if (geometry_ == committed_.geometry) return absl::OkStatus();
+  std::string value;
+  PutFixed64(&value, geometry_.size);
+  PutFixed32(&value, geometry_.block);
+  return transaction_->Put(GeometryKey(), value);
+}
+
+absl::Status PageFile::Sync() {
+  // The sync after the journal was played back.
+  if (std::exchange(given_up_, false)) return absl::OkStatus();
+  if (transaction_ == nullptr || prepared_) return absl::OkStatus();
+  absl::Status status = StageGeometry();
+  if (status.ok()) {
+    status = transaction_->Prepare(PrepareMode::kCommitsUnlessAborted,
+                                   /*mixed_number=*/0, Durability::kSync);
+  }
+  if (status.ok()) {
+    prepared_ = true;
+    durable_ = true;
+    return status;
+  }
+  Discard();
+  given_up_ = true;
+  return status;
+}
+
+absl::Status PageFile::CommitPhaseTwo() {
+  if (given_up_) return absl::InternalError("the transaction was given up");
+  if (transaction_ == nullptr) return absl::OkStatus();
+  const Durability durability =
+      durable_ ? Durability::kSync : Durability::kNone;
+  absl::Status status;
+  if (!prepared_) {
+    status = StageGeometry();
+    // A file that shrinks is cut after its sync.
+    if (status.ok() && durable_) {
+      status = transaction_->Prepare(PrepareMode::kCommitsUnlessAborted,
+                                     /*mixed_number=*/0, durability);
+    }
+  }
+  if (status.ok()) {
+    status = transaction_->Commit(durability);
+    transaction_.reset();
+  }
+  Discard();
+  if (!status.ok()) return status;
+  // The writer's place is still held: the newest commit is this one.
+  committed_ = {engine()->GetSnapshot(), geometry_};
+  return absl::OkStatus();
+}
+
+}  // namespace nori

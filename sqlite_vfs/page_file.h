@@ -1,0 +1,100 @@
+// A database file whose content is in an engine, as one connection's pager sees
+// it.
+//
+// The file is cut into blocks of the length of its first write, which is
+// SQLite's page size; each is one key, a block of zeros is none. What is
+// written goes to a transaction of the engine and is committed by
+// CommitPhaseTwo alone: SQLite syncs when it rolls back, too.
+
+#ifndef NORI_SQLITE_VFS_PAGE_FILE_H_
+#define NORI_SQLITE_VFS_PAGE_FILE_H_
+
+#include <cstdint>
+#include <memory>
+#include <string>
+#include <string_view>
+
+#include "absl/status/status.h"
+#include "absl/status/statusor.h"
+#include "sqlite_vfs/page_store.h"
+
+namespace nori {
+
+// Not thread-safe: SQLite calls one file from one thread at a time.
+class PageFile {
+ public:
+  // `fixed`: the only state that is read; null: the newest at each Lock.
+  PageFile(PageStoreRef store, SnapshotRef fixed)
+      : store_(std::move(store)), fixed_(std::move(fixed)) {}
+  ~PageFile() { Unlock(0); }
+  PageFile(const PageFile&) = delete;
+  PageFile& operator=(const PageFile&) = delete;
+
+  Engine* engine() const { return store_->engine(); }
+
+  // `level` is one of SQLITE_LOCK_NONE to SQLITE_LOCK_EXCLUSIVE. A lock for
+  // reading pins the newest commit. A lock for writing takes the writer's
+  // place: kUnavailable if it is taken, kAborted if others have committed since
+  // the lock for reading. Readers are never waited for.
+  absl::Status Lock(int level);
+  // Below a lock for writing, what is not committed is undone.
+  void Unlock(int level);
+  int level() const { return level_; }
+
+  // Fills `buffer` with zeros beyond the end of the file; gives how many bytes
+  // were in it. Without a lock: from the newest commit.
+  absl::StatusOr<size_t> Read(uint64_t offset, size_t size, char* buffer);
+  absl::StatusOr<uint64_t> Size();
+  absl::Status Write(uint64_t offset, std::string_view data);
+  absl::Status Truncate(uint64_t size);
+
+  // Writes what the commit will need and makes it durable; commits nothing.
+  // After an error what was written is given up, and SQLite plays its journal
+  // back.
+  absl::Status Sync();
+  // To be called before anything but the cut of the file and the commit that
+  // may follow a Sync: it was then the end of a rollback, which under
+  // locking_mode=EXCLUSIVE nothing else tells.
+  void EndRollback() {
+    if (prepared_) Discard();
+  }
+  // Commits, durably if Sync was called for it. This file then reads its own
+  // commit. After an error nothing of it is there.
+  absl::Status CommitPhaseTwo();
+
+ private:
+  struct Geometry {
+    uint64_t size = 0;   // bytes
+    uint32_t block = 0;  // bytes; 0: nothing was written yet
+    friend bool operator==(const Geometry&, const Geometry&) = default;
+  };
+  struct View {
+    SnapshotRef snapshot;
+    Geometry geometry;
+  };
+
+  absl::StatusOr<Geometry> ReadGeometry(const SnapshotRef& snapshot) const;
+  absl::StatusOr<View> CurrentView() const;
+  // Bytes [at, at + size) of a block.
+  absl::Status ReadBlock(const View& view, uint64_t number, size_t at,
+                         size_t size, char* buffer) const;
+  absl::Status PutBlock(uint64_t number, std::string_view data);
+  absl::Status WritePart(uint64_t number, size_t at, std::string_view data);
+  absl::Status BeginChange();
+  absl::Status StageGeometry();
+  void Discard();
+
+  const PageStoreRef store_;
+  const SnapshotRef fixed_;
+  int level_ = 0;
+  View committed_;  // what is read below the changes, while level_ > 0
+  Geometry geometry_;
+  std::unique_ptr<Transaction> transaction_;  // from the first change on
+  bool prepared_ = false;  // nothing has changed since the last Sync
+  bool durable_ = false;   // a Sync came in this transaction
+  bool given_up_ = false;  // a Sync has failed; until it is played back
+};
+
+}  // namespace nori
+
+#endif  // NORI_SQLITE_VFS_PAGE_FILE_H_

@@ -1,0 +1,56 @@
+#include "sqlite_vfs/page_pragmas.h"
+
+#include "absl/strings/ascii.h"
+#include "absl/strings/str_cat.h"
+#include "engine/format/status_macros.h"
+
+namespace nori {
+namespace {
+
+using Answer = absl::StatusOr<std::optional<std::string>>;
+
+Answer AnswerOk(const absl::Status& status) {
+  if (!status.ok()) return status;
+  return "ok";
+}
+
+Answer ListOptions(const Options& options) {
+  std::string text;
+  for (const OptionInfo& info : OptionInfos()) {
+    NORI_ASSIGN_OR_RETURN(const std::string value,
+                          GetOption(options, info.name));
+    absl::StrAppend(&text, text.empty() ? "" : "\n", info.name, "=", value);
+  }
+  return text;
+}
+
+Answer NameSnapshot(Engine* engine, const char* name, bool release) {
+  if (name == nullptr) {
+    return absl::InvalidArgumentError("the snapshot needs a name");
+  }
+  return AnswerOk(release ? engine->ReleaseNamedSnapshot(name)
+                          : engine->CreateNamedSnapshot(name, nullptr));
+}
+
+}  // namespace
+
+absl::StatusOr<std::optional<std::string>> AnswerPragma(Engine* engine,
+                                                        std::string_view name,
+                                                        const char* argument) {
+  const std::string pragma =
+      absl::AsciiStrToLower(absl::string_view(name.data(), name.size()));
+  if (pragma == "journal_mode") return "memory";
+  if (pragma == "nori_flush") return AnswerOk(engine->Flush());
+  if (pragma == "nori_compact") return AnswerOk(engine->CompactRange({}));
+  if (pragma == "nori_verify") return AnswerOk(engine->Verify());
+  if (pragma == "nori_options") return ListOptions(engine->options());
+  if (pragma == "nori_snapshot" || pragma == "nori_release") {
+    return NameSnapshot(engine, argument, pragma == "nori_release");
+  }
+  if (pragma == "integrity_check") {
+    NORI_RETURN_IF_ERROR(engine->Verify());
+  }
+  return std::nullopt;
+}
+
+}  // namespace nori

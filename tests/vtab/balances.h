@@ -1,0 +1,80 @@
+// An ordinary and a nori table whose balances add up to a constant, and a
+// thread that moves money between them: what a copy of the database must be
+// seen by.
+
+#ifndef NORI_TESTS_VTAB_BALANCES_H_
+#define NORI_TESTS_VTAB_BALANCES_H_
+
+#include <atomic>
+#include <chrono>
+#include <string>
+#include <thread>
+
+#include "tests/vtab/module_fixture.h"
+
+namespace nori {
+
+inline constexpr char kBalances[] =
+    "SELECT (SELECT sum(balance) FROM near) + (SELECT sum(balance) FROM far)";
+
+class BalancesTest : public ModuleTest {
+ protected:
+  // Two tables whose balances add up to 20000.
+  static void MakeDatabase(TestConnection& a, const std::string& journal_mode) {
+    a.Get("PRAGMA journal_mode = " + journal_mode);
+    a.Get(
+        "CREATE TABLE near(id INTEGER PRIMARY KEY, balance);"
+        "CREATE VIRTUAL TABLE far USING nori(id INTEGER PRIMARY KEY, balance, "
+        "memtable_bytes = '16KiB');"
+        "WITH RECURSIVE c(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM c WHERE "
+        "i < 100) INSERT INTO near SELECT i, 100 FROM c;"
+        "INSERT INTO far SELECT * FROM near");
+  }
+  // Everything of a copy.
+  void ExpectWhole(const std::string& name) {
+    TestConnection b(Path(name));
+    EXPECT_EQ(b.Get(kBalances), "20000") << name;
+    EXPECT_EQ(b.Get("SELECT count(*) FROM far"), "100") << name;
+    EXPECT_EQ(b.Get("SELECT nori_verify()"), "'ok'") << name;
+    EXPECT_EQ(b.Get("PRAGMA integrity_check"), "'ok'") << name;
+  }
+};
+
+// Moves money between the tables, and within each, until it is stopped.
+class Writer {
+ public:
+  explicit Writer(const std::string& path)
+      : thread_([this, path] {
+          TestConnection w(path);
+          sqlite3_busy_timeout(w.db(), 20000);
+          for (int i = 0; !stop_; ++i) {
+            const std::string id = std::to_string(i % 100 + 1);
+            w.Run(
+                "BEGIN IMMEDIATE; UPDATE far SET balance = balance - 1 WHERE "
+                "id = " +
+                id +
+                "; UPDATE near SET balance = balance + 1 "
+                "WHERE id = " +
+                id + "; COMMIT");
+            w.Run(
+                "UPDATE far SET balance = balance + (id = 1) - (id = 2) "
+                "WHERE id < 3");
+            ++rounds_;
+            std::this_thread::sleep_for(std::chrono::milliseconds(1));
+          }
+        }) {}
+  ~Writer() {
+    stop_ = true;
+    thread_.join();
+  }
+  int rounds() const { return rounds_; }
+
+ private:
+  std::atomic<bool> stop_{false};
+  std::atomic<int> rounds_{0};
+  std::thread thread_;
+};
+
+}  // namespace nori
+
+#endif  // NORI_TESTS_VTAB_BALANCES_H_
