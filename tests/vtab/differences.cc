@@ -115,6 +115,9 @@ constexpr const char* kForSqlite[] = {
     "index has them in another order, or with the rowid's alias, where an "
     "index "
     "has it behind another column",
+    "column = number, and the column = text elsewhere: the text is compared "
+    "with "
+    "that of the number in the query, if the join is taken for an inner one",
     "column = CAST(...): taken for constant although values of two types may "
     "be equal",
     "outer joins with LIKE or GLOB on an indexed column in the ON clause or in "

@@ -10,11 +10,13 @@ constexpr const char* kTypes[] = {"INTEGER", "INTEGER", "TEXT", "TEXT",
                                   "REAL",    "NUMERIC", "BLOB", ""};
 constexpr const char* kCollations[] = {"", "", "", " COLLATE NOCASE",
                                        " COLLATE RTRIM"};
-// Few, so that joins find partners.
+// Few, so that joins find partners. No real that equals an integer, but as text
+// does not: of a join that it takes for an inner one, SQLite may compare with
+// the number in the query instead of the one in the table.
 constexpr const char* kValues[] = {
-    "NULL", "1.5",   "2.0",  "-3",   "'a'",  "'A'",    "'b'",   "'ab'",
+    "NULL", "1.5",   "2.5",  "-3",   "'a'",  "'A'",    "'b'",   "'ab'",
     "'B '", "'abc'", "'5'",  "'05'", "' 5'", "'7.0'",  "''",    "x'61'",
-    "x''",  "1e3",   "'zz'", "10",   "'a '", "'a_%c'", "'1e1'", "x'00ff'"};
+    "x''",  "0.25",  "'zz'", "10",   "'a '", "'a_%c'", "'1e1'", "x'00ff'"};
 constexpr const char* kComparisons[] = {
     "=", "=", "=", "<", "<=", ">", ">=", "<>", "IS"};
 
@@ -27,8 +29,9 @@ bool HasPattern(const std::string& sql) {
 
 std::string NormalSql(const std::string& term) {
   return "CASE typeof(" + term + ") WHEN 'text' THEN lower(rtrim(" + term +
-         ")) WHEN 'blob' THEN hex(" + term + ") WHEN 'null' THEN NULL ELSE " +
-         term + " + 0.0 END";
+         ")) WHEN 'blob' THEN hex(" + term + ") WHEN 'real' THEN iif(" + term +
+         " = CAST(" + term + " AS INTEGER), CAST(" + term + " AS INTEGER), " +
+         term + ") ELSE " + term + " END";
 }
 
 std::string QueryGenerator::Value() {
