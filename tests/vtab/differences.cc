@@ -118,6 +118,9 @@ constexpr const char* kForSqlite[] = {
     "column = number, and the column = text elsewhere: the text is compared "
     "with "
     "that of the number in the query, if the join is taken for an inner one",
+    "column = value OR column = value COLLATE ...: all is looked up in an "
+    "index "
+    "by the column's collation",
     "column = CAST(...): taken for constant although values of two types may "
     "be equal",
     "outer joins with LIKE or GLOB on an indexed column in the ON clause or in "

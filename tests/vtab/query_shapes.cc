@@ -181,7 +181,9 @@ QueryGenerator::Statement QueryGenerator::Windows() {
       if (!one_term) order += ", " + term();
     }
     sql += ", " + WindowFunction(sources, total);
-    sql += " OVER (" + (OneIn(2) ? "PARTITION BY " + partition : "") + order;
+    sql += " OVER (";
+    if (OneIn(2)) sql += "PARTITION BY " + partition;
+    sql += order;
     sql += Frame(total, one_term) + ")";
   }
   return {sql + " FROM " + from + Where(sources)};
