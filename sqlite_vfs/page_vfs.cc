@@ -21,11 +21,14 @@ namespace {
 struct PageHandle {
   sqlite3_file base;
   PageFile* file;
+  sqlite3** connection;  // SQLite's pointer to the one that uses the file
 };
 
-PageFile* FileOf(sqlite3_file* base) {
-  return reinterpret_cast<PageHandle*>(base)->file;
+PageHandle* HandleOf(sqlite3_file* base) {
+  return reinterpret_cast<PageHandle*>(base);
 }
+
+PageFile* FileOf(sqlite3_file* base) { return HandleOf(base)->file; }
 
 sqlite3_vfs* LowerOf(sqlite3_vfs* vfs) {
   return static_cast<sqlite3_vfs*>(vfs->pAppData);
@@ -155,8 +158,23 @@ char* Copy(std::string_view text) {
   return sqlite3_mprintf("%.*s", static_cast<int>(text.size()), text.data());
 }
 
-int Pragma(PageFile* file, char** text) {
+// SQLite does not tell a VFS how durable a sync has to be; its own WAL mode
+// syncs no commit at NORMAL. It refuses a change inside a transaction.
+void NoteSynchronous(const PageHandle& handle, const char* argument) {
+  if (argument == nullptr || handle.connection == nullptr ||
+      sqlite3_get_autocommit(*handle.connection) == 0) {
+    return;
+  }
+  handle.file->set_sync_durability(
+      AsksForNormal(argument) ? Durability::kPeriodic : Durability::kSync);
+}
+
+int Pragma(const PageHandle& handle, char** text) {
+  PageFile* const file = handle.file;
   file->EndRollback();
+  if (sqlite3_stricmp(text[1], "synchronous") == 0) {
+    NoteSynchronous(handle, text[2]);
+  }
   const auto answer = AnswerPragma(file->engine(), text[1], text[2]);
   if (!answer.ok()) {
     text[0] = Copy(std::string(answer.status().message()));
@@ -173,7 +191,10 @@ int FileControl(sqlite3_file* base, int operation, void* argument) noexcept {
       case SQLITE_FCNTL_COMMIT_PHASETWO:
         return ReportAsDisk(FileOf(base)->CommitPhaseTwo(), SQLITE_IOERR);
       case SQLITE_FCNTL_PRAGMA:
-        return Pragma(FileOf(base), static_cast<char**>(argument));
+        return Pragma(*HandleOf(base), static_cast<char**>(argument));
+      case SQLITE_FCNTL_PDB:
+        HandleOf(base)->connection = static_cast<sqlite3**>(argument);
+        return SQLITE_OK;
       case SQLITE_FCNTL_VFSNAME:
         *static_cast<char**>(argument) = Copy(kPageVfsName);
         return SQLITE_OK;
@@ -260,7 +281,8 @@ int Open(sqlite3_vfs* vfs, const char* name, sqlite3_file* base, int flags,
                   std::string(opened.status().message()).c_str());
       return code;
     }
-    reinterpret_cast<PageHandle*>(base)->file = opened->file.release();
+    HandleOf(base)->file = opened->file.release();
+    HandleOf(base)->connection = nullptr;
     base->pMethods = &kMethods;
     if (out_flags != nullptr) {
       // MEMORY: the pager keeps its journal in memory.
