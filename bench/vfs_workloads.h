@@ -47,7 +47,7 @@ class VfsRun {
   void LoadSysbench(SqliteConnection* db);
   void Tpcc();
 
-  // Lookups of random documents on a connection of its own.
+  // Transactions of random lookups on a connection of their own.
   Meter ReadDocuments(double seconds, uint64_t seed) const;
   // Updates random documents, `rows` in each of the meter's operations.
   Meter WriteDocuments(SqliteConnection* db, double seconds, uint32_t rows,
