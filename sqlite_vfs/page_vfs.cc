@@ -22,16 +22,26 @@ struct PageHandle {
   sqlite3_file base;
   PageFile* file;
   sqlite3** connection;  // SQLite's pointer to the one that uses the file
+  bool read_only;
 };
 
 PageHandle* HandleOf(sqlite3_file* base) {
   return reinterpret_cast<PageHandle*>(base);
 }
-
 PageFile* FileOf(sqlite3_file* base) { return HandleOf(base)->file; }
 
+struct PageVfs : sqlite3_vfs {
+  sqlite3_vfs* lower;
+  PageStores* stores;  // null: the process's
+};
+
+PageStores* StoresOf(sqlite3_vfs* vfs) {
+  PageStores* const stores = static_cast<PageVfs*>(vfs)->stores;
+  return stores != nullptr ? stores : PageStores::OfProcess();
+}
+
 sqlite3_vfs* LowerOf(sqlite3_vfs* vfs) {
-  return static_cast<sqlite3_vfs*>(vfs->pAppData);
+  return static_cast<PageVfs*>(vfs)->lower;
 }
 
 int CodeOf(const absl::Status& status, int otherwise) {
@@ -169,13 +179,17 @@ void NoteSynchronous(const PageHandle& handle, const char* argument) {
       AsksForNormal(argument) ? Durability::kPeriodic : Durability::kSync);
 }
 
-int Pragma(const PageHandle& handle, char** text) {
-  PageFile* const file = handle.file;
-  file->EndRollback();
+int Pragma(PageHandle* handle, char** text) {
+  handle->file->EndRollback();
   if (sqlite3_stricmp(text[1], "synchronous") == 0) {
-    NoteSynchronous(handle, text[2]);
+    NoteSynchronous(*handle, text[2]);
   }
-  const auto answer = AnswerPragma(file->engine(), text[1], text[2]);
+  const auto answer =
+      AnswerPragma(handle->file->engine(), handle->read_only, text[1], text[2]);
+  if (absl::IsPermissionDenied(answer.status())) {
+    text[0] = Copy(std::string(answer.status().message()));
+    return SQLITE_READONLY;
+  }
   if (!answer.ok()) {
     text[0] = Copy(std::string(answer.status().message()));
     return CodeOf(answer.status(), SQLITE_ERROR);
@@ -188,10 +202,14 @@ int Pragma(const PageHandle& handle, char** text) {
 int FileControl(sqlite3_file* base, int operation, void* argument) noexcept {
   return Guarded([&] {
     switch (operation) {
+      case SQLITE_FCNTL_SYNC:
+        return ReportAsDisk(
+            FileOf(base)->BeginSync(/*is_part=*/argument != nullptr),
+            SQLITE_IOERR_FSYNC);
       case SQLITE_FCNTL_COMMIT_PHASETWO:
         return ReportAsDisk(FileOf(base)->CommitPhaseTwo(), SQLITE_IOERR);
       case SQLITE_FCNTL_PRAGMA:
-        return Pragma(*HandleOf(base), static_cast<char**>(argument));
+        return Pragma(HandleOf(base), static_cast<char**>(argument));
       case SQLITE_FCNTL_PDB:
         HandleOf(base)->connection = static_cast<sqlite3**>(argument);
         return SQLITE_OK;
@@ -239,7 +257,8 @@ struct Opened {
   bool read_only = false;
 };
 
-absl::StatusOr<Opened> OpenPages(const char* name, int flags) {
+absl::StatusOr<Opened> OpenPages(PageStores* stores, const char* name,
+                                 int flags) {
   const char* const snapshot = sqlite3_uri_parameter(name, "nori_snapshot");
   const bool immutable = sqlite3_uri_boolean(name, "immutable", 0) != 0;
   const bool read_only =
@@ -249,7 +268,7 @@ absl::StatusOr<Opened> OpenPages(const char* name, int flags) {
         "nolock=1 is only possible with mode=ro in vfs=nori");
   }
   const bool create = !read_only && (flags & SQLITE_OPEN_CREATE) != 0;
-  NORI_ASSIGN_OR_RETURN(PageStoreRef store, PageStore::Open(name, create));
+  NORI_ASSIGN_OR_RETURN(PageStoreRef store, stores->Open(name, create));
   SnapshotRef fixed;
   if (snapshot != nullptr) {
     NORI_ASSIGN_OR_RETURN(fixed, store->engine()->NamedSnapshot(snapshot));
@@ -273,7 +292,7 @@ int Open(sqlite3_vfs* vfs, const char* name, sqlite3_file* base, int flags,
   }
   base->pMethods = nullptr;
   return Guarded([&] {
-    absl::StatusOr<Opened> opened = OpenPages(name, flags);
+    absl::StatusOr<Opened> opened = OpenPages(StoresOf(vfs), name, flags);
     if (!opened.ok()) {
       const int code = CodeOf(opened.status(), SQLITE_CANTOPEN);
       // Also where it is busy: the message names who has it.
@@ -283,6 +302,7 @@ int Open(sqlite3_vfs* vfs, const char* name, sqlite3_file* base, int flags,
     }
     HandleOf(base)->file = opened->file.release();
     HandleOf(base)->connection = nullptr;
+    HandleOf(base)->read_only = opened->read_only;
     base->pMethods = &kMethods;
     if (out_flags != nullptr) {
       // MEMORY: the pager keeps its journal in memory.
@@ -296,7 +316,7 @@ int Open(sqlite3_vfs* vfs, const char* name, sqlite3_file* base, int flags,
 
 int Delete(sqlite3_vfs* vfs, const char* name, int sync) noexcept {
   return Guarded([&] {
-    const absl::StatusOr<bool> removed = PageStore::Remove(name);
+    const absl::StatusOr<bool> removed = StoresOf(vfs)->Remove(name);
     if (!removed.ok()) {
       return Logged(removed.status(),
                     CodeOf(removed.status(), SQLITE_IOERR_DELETE));
@@ -327,24 +347,31 @@ int FullPathname(sqlite3_vfs* vfs, const char* name, int size,
 
 }  // namespace
 
-int RegisterPageVfs() {
+sqlite3_vfs* NewPageVfs(const char* name, PageStores* stores) {
   sqlite3_vfs* lower = sqlite3_vfs_find("unix");
   if (lower == nullptr) lower = sqlite3_vfs_find(nullptr);
-  if (lower == nullptr) return SQLITE_ERROR;
+  if (lower == nullptr) return nullptr;
   // Everything that is no file is the lower one's; SQLite passes it the VFS
   // that it was called on, which the functions for those do not look at.
-  static sqlite3_vfs vfs = *lower;
-  vfs.iVersion = std::min(lower->iVersion, 2);
-  vfs.szOsFile =
+  auto* const vfs = new PageVfs{*lower, lower, stores};
+  vfs->iVersion = std::min(lower->iVersion, 2);
+  vfs->szOsFile =
       std::max(lower->szOsFile, static_cast<int>(sizeof(PageHandle)));
-  vfs.pNext = nullptr;
-  vfs.zName = kPageVfsName;
-  vfs.pAppData = lower;
-  vfs.xOpen = Open;
-  vfs.xDelete = Delete;
-  vfs.xAccess = Access;
-  vfs.xFullPathname = FullPathname;
-  return sqlite3_vfs_register(&vfs, /*makeDflt=*/0);
+  vfs->pNext = nullptr;
+  vfs->zName = name;
+  vfs->xOpen = Open;
+  vfs->xDelete = Delete;
+  vfs->xAccess = Access;
+  vfs->xFullPathname = FullPathname;
+  return vfs;
+}
+
+void DeletePageVfs(sqlite3_vfs* vfs) { delete static_cast<PageVfs*>(vfs); }
+
+int RegisterPageVfs() {
+  sqlite3_vfs* const vfs = NewPageVfs(kPageVfsName, nullptr);
+  return vfs == nullptr ? SQLITE_ERROR
+                        : sqlite3_vfs_register(vfs, /*makeDflt=*/0);
 }
 
 }  // namespace nori

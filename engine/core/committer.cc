@@ -231,9 +231,9 @@ absl::Status Committer::Prepare(PrepareRecord* record, std::string_view changes,
   } else {
     // Spilled tables sit between memtables: what is older has to be below them.
     NORI_RETURN_IF_ERROR(Rotate());
-    if (durability == Durability::kSync) {
-      NORI_RETURN_IF_ERROR(SyncDirectory());
-    }
+    // Whatever the durability: the sync of a later commit makes this record
+    // durable, too, and its tables must then be found.
+    NORI_RETURN_IF_ERROR(SyncDirectory());
   }
   record->sequence_base = last_sequence();
   for (TableMeta& meta : record->tables) {
@@ -264,6 +264,10 @@ absl::Status Committer::Publish(const PrepareRecord& record,
       layer.info->first_segment = info->first_segment;
       layer.info->mixed = record.mixed_number != 0;
       layer.info->largest_sequence = layer.spilled->meta.largest_sequence;
+      const TableMeta& meta = layer.spilled->meta;
+      metrics_->entries_written.Add(meta.entries + meta.range_deletions);
+      metrics_->spilled_tables.Add();
+      metrics_->spilled_bytes.Add(meta.file_bytes);
       // Decided as a whole once the newest part is in a table of L0.
       if (layers.size() == 1) {
         layer.info->highest_mixed = record.mixed_number;
