@@ -197,6 +197,11 @@ absl::Status Background::FlushLayer(const MemLayer& layer,
   std::optional<TableMeta> meta;
   std::vector<std::string> sample;
   if (layer.spilled != nullptr) {
+    // It may be one of several of its transaction, which only the record in the
+    // log holds together.
+    if (context_.committer->NeedsSync()) {
+      NORI_RETURN_IF_ERROR(context_.committer->SyncLog());
+    }
     meta = layer.spilled->meta;
   } else if (!layer.memtable->empty()) {
     Record(EventKind::kFlushBegin, 0, layer.memtable->MemoryUsage(), 0, 0,

@@ -101,18 +101,21 @@ absl::Status TransactionImpl::Prepare(PrepareMode mode, uint64_t mixed_number,
   }
   NORI_RETURN_IF_ERROR(
       context_.committer->Prepare(&record, changes_, durability));
+  // At their place in the order of commits; in Commit an error would come too
+  // late.
+  std::vector<TableRef> tables;
+  for (const TableMeta& meta : record.tables) {
+    NORI_ASSIGN_OR_RETURN(TableRef table, context_.tables->Open(meta));
+    tables.push_back(std::move(table));
+  }
+  tables_ = std::move(tables);
   prepared_ = std::move(record);
   return absl::OkStatus();
 }
 
 absl::Status TransactionImpl::Publish() {
-  std::vector<TableRef> tables;
-  for (const TableMeta& meta : prepared_->tables) {
-    NORI_ASSIGN_OR_RETURN(TableRef table, context_.tables->Open(meta));
-    tables.push_back(std::move(table));
-  }
   writes_->ReleaseTables();
-  return context_.committer->Publish(*prepared_, changes_, std::move(tables));
+  return context_.committer->Publish(*prepared_, changes_, std::move(tables_));
 }
 
 absl::Status TransactionImpl::Commit(Durability durability) {
@@ -178,6 +181,8 @@ void TransactionImpl::End() {
   place_.reset();
   // Iterators that outlive the transaction hold the parts they read.
   writes_ = NewWriteSet();
+  // Last: what the writes have marked for removal goes with them.
+  tables_.clear();
   context_.lock->Release();
 }
 

@@ -6,6 +6,7 @@
 #include <memory>
 #include <optional>
 #include <string>
+#include <vector>
 
 #include "engine/core/commit_queue.h"
 #include "engine/core/committer.h"
@@ -71,6 +72,7 @@ class TransactionImpl final : public Transaction {
   // Held from the first Prepare on.
   std::optional<CommitQueue::Place> place_;
   std::optional<PrepareRecord> prepared_;
+  std::vector<TableRef> tables_;  // of prepared_
   Durability prepared_durability_ = Durability::kNone;
   std::string changes_;  // of prepared_
 };
