@@ -33,6 +33,10 @@ class BackupTarget {
   // directory is put there. What it replaces is not asked for.
   static absl::StatusOr<std::unique_ptr<BackupTarget>> PrepareBeside(
       FileSystem* files, const std::string& path);
+  // For a file by itself, without a directory: only one that is empty may be
+  // there (else kAlreadyExists), and no directory.
+  static absl::StatusOr<std::unique_ptr<BackupTarget>> PrepareAlone(
+      FileSystem* files, const std::string& path);
   ~BackupTarget();
   BackupTarget(const BackupTarget&) = delete;
   BackupTarget& operator=(const BackupTarget&) = delete;
@@ -58,10 +62,15 @@ class BackupTarget {
   absl::Status MakeReady();
   absl::Status PublishDirectory();
 
+  // After PrepareAlone: puts the file there, durably. On an error nothing is
+  // there, or all of it.
+  absl::Status PublishFile();
+
  private:
   BackupTarget(FileSystem* files, std::string path);
   absl::Status CheckReplaceable(const std::string& source) const;
   absl::Status CheckSource(const std::string& source) const;
+  absl::Status CheckNoCompanions() const;
   absl::Status Lock();
 
   FileSystem* const files_;
