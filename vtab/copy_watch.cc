@@ -123,6 +123,11 @@ class EngineCopy final : public PendingCopy {
   int Complete(sqlite3_file* file, Place place) noexcept override {
     return Guarded([&] {
       const absl::Status status = CopyEngine(file, place);
+      if (!status.ok() || place != Place::kLog) {
+        // In this order: the state is a part of the engine.
+        state_.reset();
+        engine_.reset();
+      }
       // They may be the last references to an engine.
       sources_.files.clear();
       return status.ok() ? SQLITE_OK : Report(path_, status);
@@ -176,29 +181,26 @@ class EngineCopy final : public PendingCopy {
           "read something, or use nori_backup");
     }
     NORI_ASSIGN_OR_RETURN(target_, BackupTarget::PrepareBeside(Files(), path_));
+    engine_ = source.engine;
     NORI_ASSIGN_OR_RETURN(state_, StateFor(source, own.last_mixed));
     const std::string identity =
         place == Place::kLog ? own.identity : Engine::NewIdentity();
-    NORI_RETURN_IF_ERROR(
-        MakeCheckpoint(source.engine->engine(), identity, *target_));
-    if (place == Place::kLog) {
-      engine_ = source.engine;
-      return absl::OkStatus();
-    }
-    state_.reset();
+    NORI_RETURN_IF_ERROR(MakeCheckpoint(identity, *target_));
+    if (place == Place::kLog) return absl::OkStatus();
     own.identity = identity;
     return table.Reset(own);
   }
 
-  absl::Status MakeCheckpoint(Engine* engine, const std::string& identity,
+  absl::Status MakeCheckpoint(const std::string& identity,
                               BackupTarget& target) const {
     CheckpointOptions options;
     options.state = state_;
     options.identity = identity;
     options.file_system = Files();
     options.previous = target.old_directory();
-    NORI_RETURN_IF_ERROR(
-        engine->Checkpoint(target.new_directory(), options).status());
+    NORI_RETURN_IF_ERROR(engine_->engine()
+                             ->Checkpoint(target.new_directory(), options)
+                             .status());
     return target.MakeReady();
   }
 
@@ -235,8 +237,7 @@ class EngineCopy final : public PendingCopy {
     if (own.identity != engine_->engine()->identity()) return absl::OkStatus();
     NORI_ASSIGN_OR_RETURN(target_, BackupTarget::PrepareBeside(Files(), path_));
     own.identity = Engine::NewIdentity();
-    NORI_RETURN_IF_ERROR(
-        MakeCheckpoint(engine_->engine(), own.identity, *target_));
+    NORI_RETURN_IF_ERROR(MakeCheckpoint(own.identity, *target_));
     NORI_RETURN_IF_ERROR(table.Reset(own));
     NORI_RETURN_IF_ERROR(Execute(db.get(), "COMMIT", kWhat));
     return target_->PublishDirectory();
@@ -305,7 +306,8 @@ class EngineCopy final : public PendingCopy {
   const std::string path_;
   Sources sources_;
   std::unique_ptr<BackupTarget> target_;
-  // Of the source, while the copy has its identity.
+  // Of the source, while the copy is completed or has its identity; the state
+  // is a part of the engine and must go first.
   SharedEngineRef engine_;
   PinnedStateRef state_;
 };
