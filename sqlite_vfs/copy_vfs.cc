@@ -40,7 +40,8 @@ struct CopyFile : sqlite3_file {
   int wal_readers;   // lock slots of the log's index that are held
   bool checkpoints;  // it has the log's locks for these
   bool writes;
-  bool looked;  // whether this transaction is a copy is known
+  bool looked;    // whether this transaction is a copy is known
+  bool restores;  // it has its lock to play back a hot journal
   // What PRAGMA locking_mode said last; -1: nothing.
   int exclusive;
   PendingCopy* pending;
@@ -144,7 +145,7 @@ int Write(sqlite3_file* base, const void* from, int bytes, sqlite3_int64 at) {
   if (file->database != nullptr) {
     const int rc = LogWrite(file, from, bytes, at);
     if (rc != SQLITE_OK) return rc;
-  } else if (file->lock >= SQLITE_LOCK_RESERVED) {
+  } else if (file->lock >= SQLITE_LOCK_RESERVED && !file->restores) {
     Look(file);
   }
   return file->lower()->pMethods->xWrite(file->lower(), from, bytes, at);
@@ -166,7 +167,9 @@ int Lock(sqlite3_file* base, int lock) {
   if (rc != SQLITE_OK) return rc;
   if (lock >= SQLITE_LOCK_RESERVED && file->lock < SQLITE_LOCK_RESERVED) {
     file->looked = false;
-    Look(file);
+    // Who writes begins with RESERVED.
+    file->restores = lock > SQLITE_LOCK_RESERVED;
+    if (!file->restores) Look(file);
   }
   file->lock = std::max(file->lock, lock);
   return rc;

@@ -100,7 +100,7 @@ absl::Status BackupTarget::CheckNoCompanions() const {
   return absl::OkStatus();
 }
 
-absl::Status BackupTarget::Lock() {
+absl::Status BackupTarget::LockNext() {
   NORI_RETURN_IF_ERROR(files_->CreateDirectory(next_));
   auto lock = files_->LockDirectory(JoinPath(next_, kLockName));
   if (absl::IsUnavailable(lock.status())) {
@@ -115,6 +115,11 @@ absl::Status BackupTarget::Lock() {
     if (name == kLockName) continue;
     NORI_RETURN_IF_ERROR(files_->RemoveFile(JoinPath(next_, name)));
   }
+  return absl::OkStatus();
+}
+
+absl::Status BackupTarget::Lock() {
+  NORI_RETURN_IF_ERROR(LockNext());
   if (!files_->Exists(directory_)) return absl::OkStatus();
   auto old_lock = files_->LockDirectory(JoinPath(directory_, kLockName));
   if (absl::IsUnavailable(old_lock.status())) {
@@ -138,6 +143,13 @@ absl::StatusOr<std::unique_ptr<BackupTarget>> BackupTarget::PrepareBeside(
     FileSystem* files, const std::string& path) {
   auto target = absl::WrapUnique(new BackupTarget(files, path));
   NORI_RETURN_IF_ERROR(target->Lock());
+  return target;
+}
+
+absl::StatusOr<std::unique_ptr<BackupTarget>> BackupTarget::PrepareNext(
+    FileSystem* files, const std::string& path) {
+  auto target = absl::WrapUnique(new BackupTarget(files, path));
+  NORI_RETURN_IF_ERROR(target->LockNext());
   return target;
 }
 

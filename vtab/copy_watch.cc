@@ -1,5 +1,6 @@
 #include "vtab/copy_watch.h"
 
+#include <algorithm>
 #include <string>
 #include <utility>
 #include <vector>
@@ -120,6 +121,14 @@ class EngineCopy final : public PendingCopy {
   EngineCopy(std::string path, Sources sources)
       : path_(std::move(path)), sources_(std::move(sources)) {}
 
+  ~EngineCopy() override {
+    if (!shares_identity_) return;
+    Guarded([&] {
+      const absl::Status status = NameEngine();
+      return status.ok() ? SQLITE_OK : Report(path_, status);
+    });
+  }
+
   int Complete(sqlite3_file* file, Place place) noexcept override {
     return Guarded([&] {
       const absl::Status status = CopyEngine(file, place);
@@ -204,23 +213,31 @@ class EngineCopy final : public PendingCopy {
     return target.MakeReady();
   }
 
-  // Whether these are the pages of the destination's own database, as a hot
-  // journal gives them back.
-  absl::StatusOr<bool> HasOwnEngine(const DatabaseState& own,
-                                    Place place) const {
+  // Whether these are the pages of the destination's own database.
+  absl::StatusOr<bool> HasOwnEngine(const DatabaseState& own, Place place) {
     const auto there = Engine::ReadIdentity(Files(), DirectoryFor(path_));
     if (!there.ok() || *there != own.identity) return false;
-    if (place != Place::kLog) return true;
+    // A copy of file and directory by other means has their identity, and so
+    // has, for a moment, one that is written to a log.
+    const bool is_other =
+        std::any_of(sources_.files.begin(), sources_.files.end(),
+                    [&own](const Source& source) {
+                      const auto identity = Engine::ReadIdentity(
+                          Files(), DirectoryFor(source.path));
+                      return identity.ok() && *identity == own.identity;
+                    });
+    if (!is_other) return true;
+    if (place != Place::kLog) return false;
     // Which of two engines of one identity belongs to the file could not be
     // told if the process died now.
-    return SqliteError(
-        SQLITE_READONLY,
-        "an earlier copy from the same database was interrupted when it was "
-        "all but done; replace it by nori_backup, or remove it first");
+    shares_identity_ = true;
+    return absl::UnavailableError(
+        "the destination was the same database as the source; it is made one "
+        "of its own now: try again");
   }
 
-  // Gives a copy that was written to a log, and so has the identity of its
-  // source, one of its own: by a transaction after the copy's.
+  // Gives the destination's engine, and the file, an identity of their own: by
+  // a transaction after the copy's, or in its place.
   absl::Status NameEngine() {
     NORI_ASSIGN_OR_RETURN(
         const ConnectionPtr db,
@@ -233,14 +250,25 @@ class EngineCopy final : public PendingCopy {
     StateTable table(db.get(), "main");
     NORI_ASSIGN_OR_RETURN(DatabaseState own, table.Read());
     table.FinalizeStatements();
+    if (shares_identity_) {
+      NORI_ASSIGN_OR_RETURN(engine_, OpenEngine(path_, own));
+    }
     // Somebody has written over it meanwhile.
     if (own.identity != engine_->engine()->identity()) return absl::OkStatus();
-    NORI_ASSIGN_OR_RETURN(target_, BackupTarget::PrepareBeside(Files(), path_));
+    // The engine itself has the lock of its directory.
+    NORI_ASSIGN_OR_RETURN(target_,
+                          shares_identity_
+                              ? BackupTarget::PrepareNext(Files(), path_)
+                              : BackupTarget::PrepareBeside(Files(), path_));
     own.identity = Engine::NewIdentity();
     NORI_RETURN_IF_ERROR(MakeCheckpoint(own.identity, *target_));
     NORI_RETURN_IF_ERROR(table.Reset(own));
     NORI_RETURN_IF_ERROR(Execute(db.get(), "COMMIT", kWhat));
-    return target_->PublishDirectory();
+    if (!shares_identity_) return target_->PublishDirectory();
+    target_->LeaveReady();
+    target_.reset();
+    engine_.reset();
+    return FinishBackup(Files(), path_, own.identity);
   }
 
   // The database whose engine the copied pages name; no engine: none.
@@ -310,6 +338,7 @@ class EngineCopy final : public PendingCopy {
   // is a part of the engine and must go first.
   SharedEngineRef engine_;
   PinnedStateRef state_;
+  bool shares_identity_ = false;  // the destination, with the source
 };
 
 }  // namespace

@@ -173,6 +173,35 @@ TEST_F(CopyTest, IntoAWriteAheadLog) {
             "'ok'\n'ok'");
 }
 
+// File and directory together, copied by other means, are the same database to
+// nori.
+TEST_F(CopyTest, OverACopyOfFileAndDirectory) {
+  for (const char* mode : {"delete", "wal"}) {
+    const std::string name = mode;
+    {
+      TestConnection a(Path(name));
+      MakeDatabase(a, mode);
+    }
+    std::filesystem::copy_file(Path(name), Path(name + "2"));
+    std::filesystem::copy(Path(name + "-nori"), Path(name + "2-nori"),
+                          std::filesystem::copy_options::recursive);
+    TestConnection a(Path(name));
+    a.Get(
+        "BEGIN; UPDATE far SET balance = balance - 1; UPDATE near SET balance "
+        "= balance + 1; COMMIT");
+    int code = SQLITE_BUSY;
+    for (int i = 0; i < 2 && (code & 0xff) == SQLITE_BUSY; ++i) {
+      code = CopyTo(a, name + "2");
+    }
+    EXPECT_EQ(code, SQLITE_OK) << LastError();
+    ExpectWhole(name + "2");
+    TestConnection b(Path(name + "2"));
+    EXPECT_EQ(b.Get("SELECT max(balance) FROM far"), "99");
+    b.Get("DELETE FROM far; DELETE FROM near");
+    EXPECT_EQ(a.Get(kBalances), "20000");
+  }
+}
+
 TEST_F(CopyTest, ADestinationThatKeepsItsCacheIsRefused) {
   TestConnection a(Path("a.db"));
   MakeDatabase(a, "delete");
