@@ -3,13 +3,24 @@
 #ifndef NORI_SQLITE_VFS_PAGE_VFS_H_
 #define NORI_SQLITE_VFS_PAGE_VFS_H_
 
+struct sqlite3_vfs;
+
 namespace nori {
+
+class PageStores;
 
 inline constexpr char kPageVfsName[] = "nori";
 
 // Registers it beside the default one. Files other than databases go to the
 // VFS `unix`. Once per process; gives a result code of SQLite's.
 int RegisterPageVfs();
+
+// A VFS of its kind over other files, called `name`, which with `stores` (null:
+// the process's) must outlive it. Null where there is no VFS below it. The
+// caller registers it, and deletes it once it is not registered and none of its
+// files is open.
+sqlite3_vfs* NewPageVfs(const char* name, PageStores* stores);
+void DeletePageVfs(sqlite3_vfs* vfs);
 
 }  // namespace nori
 
