@@ -242,35 +242,38 @@ class CopyFaults : public BalancesTest,
           << printed;
     }
     ExpectWhole("work/a.db");
-    Look(code == SQLITE_OK);
-    // Nothing is in the way of the next try.
-    if (code != SQLITE_OK && copy().look == nullptr) {
+    const bool is_whole = Look(code == SQLITE_OK);
+    // Nothing is in the way of the next try, except, for some, the copy.
+    const std::string name = copy().name;
+    const bool replaces =
+        name.rfind("Api", 0) == 0 || name.rfind("Backup", 0) == 0;
+    const bool repeats = replaces ? code != SQLITE_OK : !is_whole;
+    if (repeats && copy().look == nullptr) {
       int again = copy().run(Path("work"), [] {});
       // A copy to a log may have to put in order first what it finds.
-      if ((again & 0xff) == SQLITE_BUSY)
+      if ((again & 0xff) == SQLITE_BUSY) {
         again = copy().run(Path("work"), [] {});
+      }
       EXPECT_EQ(again, SQLITE_OK);
       Look(/*reported=*/true);
     }
     return done >= point;
   }
 
-  void Look(bool reported) {
-    if (copy().look != nullptr) {
-      LookInSource(reported);
-      return;
-    }
+  // Whether all of the copy is there.
+  bool Look(bool reported) {
+    if (copy().look != nullptr) return LookInSource(reported);
     const std::string path = Path("work/copy.db");
     if (!fs::exists(path) || fs::file_size(path) == 0) {
       EXPECT_FALSE(reported);
       EXPECT_EQ(copy().before, Before::kNothing);
-      return;
+      return false;
     }
     TestConnection there(CopyUri());
     if (there.Get("SELECT count(*) FROM sqlite_schema") == "0") {
       EXPECT_FALSE(reported);
       EXPECT_EQ(copy().before, Before::kNothing);
-      return;
+      return false;
     }
     const std::string version = there.Get("PRAGMA user_version");
     EXPECT_EQ(there.Get("PRAGMA integrity_check"), "'ok'");
@@ -279,7 +282,7 @@ class CopyFaults : public BalancesTest,
       EXPECT_NE(copy().before, Before::kNothing);
       if (copy().before == Before::kOrdinary) {
         EXPECT_EQ(there.Get("SELECT count(*) FROM old"), "0");
-        return;
+        return false;
       }
     } else {
       EXPECT_EQ(version, "2");
@@ -292,22 +295,24 @@ class CopyFaults : public BalancesTest,
                   "'nori_state'") == "1") {
       EXPECT_EQ(there.Get("SELECT nori_verify()"), "'ok'");
     }
+    return version == "2";
   }
 
-  void LookInSource(bool reported) {
+  bool LookInSource(bool reported) {
     TestConnection a(Path("work/a.db"));
     const bool is_there =
         a.Get("SELECT count(*) FROM sqlite_schema WHERE name = '" +
               std::string(copy().look) + "'") == "1";
     if (!is_there) {
       EXPECT_FALSE(reported);
-      return;
+      return false;
     }
     if (copy().look == std::string("far_pack")) {
       a.Get("SELECT nori_unpack('far_pack', 'far', 'again')");
     }
     EXPECT_EQ(a.Get("SELECT count(*) FROM again; SELECT nori_verify()"),
               "100\n'ok'");
+    return true;
   }
 };
 
