@@ -122,6 +122,9 @@ class EngineCopy final : public PendingCopy {
       : path_(std::move(path)), sources_(std::move(sources)) {}
 
   ~EngineCopy() override {
+    // A commit that failed as its journal was removed may have happened all the
+    // same. Whoever opens the file next can tell.
+    if (is_complete_ && target_ != nullptr) target_->LeaveReady();
     if (!shares_identity_) return;
     Guarded([&] {
       const absl::Status status = NameEngine();
@@ -131,7 +134,9 @@ class EngineCopy final : public PendingCopy {
 
   int Complete(sqlite3_file* file, Place place) noexcept override {
     return Guarded([&] {
+      is_complete_ = false;
       const absl::Status status = CopyEngine(file, place);
+      is_complete_ = status.ok();
       if (!status.ok() || place != Place::kLog) {
         // In this order: the state is a part of the engine.
         state_.reset();
@@ -263,9 +268,9 @@ class EngineCopy final : public PendingCopy {
     own.identity = Engine::NewIdentity();
     NORI_RETURN_IF_ERROR(MakeCheckpoint(own.identity, *target_));
     NORI_RETURN_IF_ERROR(table.Reset(own));
+    target_->LeaveReady();
     NORI_RETURN_IF_ERROR(Execute(db.get(), "COMMIT", kWhat));
     if (!shares_identity_) return target_->PublishDirectory();
-    target_->LeaveReady();
     target_.reset();
     engine_.reset();
     return FinishBackup(Files(), path_, own.identity);
@@ -338,6 +343,7 @@ class EngineCopy final : public PendingCopy {
   // is a part of the engine and must go first.
   SharedEngineRef engine_;
   PinnedStateRef state_;
+  bool is_complete_ = false;      // the new engine is there, for these pages
   bool shares_identity_ = false;  // the destination, with the source
 };
 
