@@ -76,7 +76,7 @@ TEST_F(DeadRangesTest, AReaderThatIsALittleOlderKeepsMostOfAQueue) {
   constexpr int kTakes = 1000;
   const auto place = [](int i) { return absl::StrCat(10000 + i); };
   for (int i = 0; i < kTakes; ++i) {
-    Learn(place(i), place(i + 1), static_cast<SequenceNumber>(10 + i));
+    Learn(place(i), place(i + 1), 10 + static_cast<SequenceNumber>(i));
   }
   EXPECT_LE(ranges_.size(), 10u);
   const std::string all = absl::StrCat(place(0), "..", place(kTakes));
