@@ -116,13 +116,21 @@ class Backup {
                 "PRAGMA locking_mode=EXCLUSIVE; PRAGMA journal_mode=DELETE; "
                 "BEGIN EXCLUSIVE; COMMIT",
                 "taking the earlier backup");
-    if (status.ok() && files_->Exists(path_ + "-wal")) {
-      status = absl::UnavailableError("it has a write-ahead log");
-    }
+    if (status.ok()) status = RemoveEmptyLog();
     if (status.ok()) return status;
     if ((SqliteCodeOfStatus(status) & 0xff) != SQLITE_BUSY) return status;
     return absl::UnavailableError(
         absl::StrCat("the earlier backup ", path_, " is in use"));
+  }
+
+  // SQLite does not mind if the log's file cannot be removed. It is nobody's:
+  // the earlier backup is locked.
+  absl::Status RemoveEmptyLog() {
+    const std::string log = path_ + "-wal";
+    if (!files_->Exists(log)) return absl::OkStatus();
+    NORI_ASSIGN_OR_RETURN(const uint64_t bytes, files_->FileSize(log));
+    if (bytes == 0) return files_->RemoveFile(log);
+    return absl::UnavailableError("it has a write-ahead log");
   }
 
   absl::Status CopyPages(sqlite3* from, const std::string& schema, int step) {
