@@ -5,22 +5,12 @@
 #include <cstring>
 #include <utility>
 
-#include "engine/format/coding.h"
 #include "engine/format/status_macros.h"
 #include "sqlite_vfs/sqlite.h"
 
 namespace nori {
 namespace {
 
-// No key of a nori table begins with this byte. Behind it a kind and, for a
-// block, the file's id (one file per engine so far) and the block's number.
-constexpr char kPrefix = '\xff';
-constexpr char kGeometryKind = 'g';
-constexpr char kBlockKind = 'p';
-constexpr char kFileId = 1;
-
-constexpr uint32_t kSmallestBlock = 512;
-constexpr uint32_t kLargestBlock = 65536;
 constexpr uint32_t kUsualBlock = 4096;
 
 // Where SQLite's header keeps what WAL mode leaves there.
@@ -29,20 +19,6 @@ constexpr size_t kWriteVersion = 18;
 constexpr size_t kReadVersion = 19;
 constexpr size_t kChangeCounter = 24;
 constexpr size_t kVersionValidFor = 92;
-
-std::string GeometryKey() { return {kPrefix, kGeometryKind, kFileId}; }
-
-std::string BlockKey(uint64_t number) {
-  std::string key{kPrefix, kBlockKind, kFileId};
-  for (int shift = 56; shift >= 0; shift -= 8) {
-    key.push_back(static_cast<char>(number >> shift));
-  }
-  return key;
-}
-
-bool IsZero(std::string_view data) {
-  return data.find_first_not_of('\0') == std::string_view::npos;
-}
 
 // A backup copies the header of a database in WAL mode as it is, and SQLite
 // would then look for a log that there cannot be. The counter is moved so that
@@ -60,22 +36,11 @@ void TakeOutOfWalMode(std::string* page) {
 
 }  // namespace
 
-absl::StatusOr<PageFile::Geometry> PageFile::ReadGeometry(
-    const SnapshotRef& snapshot) const {
-  PinnedValue value;
-  NORI_ASSIGN_OR_RETURN(const bool found, engine()->Get({.snapshot = snapshot},
-                                                        GeometryKey(), &value));
-  Geometry geometry;
-  if (!found) return geometry;
-  std::string_view rest = value.view();
-  if (!GetFixed64(&rest, &geometry.size) ||
-      !GetFixed32(&rest, &geometry.block) || !rest.empty() ||
-      (geometry.size != 0 &&
-       (!std::has_single_bit(geometry.block) ||
-        geometry.block < kSmallestBlock || geometry.block > kLargestBlock))) {
-    return absl::DataLossError("the length of the database is damaged");
-  }
-  return geometry;
+absl::StatusOr<bool> PageFile::Get(const SnapshotRef& snapshot,
+                                   std::string_view key,
+                                   PinnedValue* value) const {
+  if (transaction_ != nullptr) return transaction_->Get(key, value);
+  return engine()->Get({.snapshot = snapshot}, key, value);
 }
 
 absl::Status PageFile::CheckProcess() const {
@@ -90,7 +55,10 @@ absl::StatusOr<PageFile::View> PageFile::CurrentView() const {
   if (level_ > SQLITE_LOCK_NONE) return committed_;
   View view;
   view.snapshot = fixed_ != nullptr ? fixed_ : engine()->GetSnapshot();
-  NORI_ASSIGN_OR_RETURN(view.geometry, ReadGeometry(view.snapshot));
+  NORI_ASSIGN_OR_RETURN(view.geometry, ReadGeometry([&](std::string_view key,
+                                                        PinnedValue* value) {
+                          return Get(view.snapshot, key, value);
+                        }));
   return view;
 }
 
@@ -132,7 +100,8 @@ void PageFile::Abandon() {
     static_cast<void>(new SnapshotRef(std::move(committed_.snapshot)));
   }
   committed_ = {};
-  prepared_ = durable_ = given_up_ = false;
+  prepared_ = given_up_ = false;
+  durability_ = Durability::kNone;
   level_ = SQLITE_LOCK_NONE;
 }
 
@@ -146,27 +115,16 @@ void PageFile::Discard() {
   }
   transaction_.reset();
   prepared_ = false;
-  durable_ = false;
+  durability_ = Durability::kNone;
 }
 
-absl::Status PageFile::ReadBlock(const View& view, uint64_t number, size_t at,
-                                 size_t size, char* buffer) const {
-  PinnedValue value;
-  const std::string key = BlockKey(number);
-  NORI_ASSIGN_OR_RETURN(
-      const bool found,
-      transaction_ != nullptr
-          ? transaction_->Get(key, &value)
-          : engine()->Get({.snapshot = view.snapshot}, key, &value));
-  if (!found) {
-    std::memset(buffer, 0, size);
-    return absl::OkStatus();
-  }
-  if (value.view().size() != view.geometry.block) {
-    return absl::DataLossError("a page has the wrong length");
-  }
-  std::memcpy(buffer, value.view().data() + at, size);
-  return absl::OkStatus();
+absl::Status PageFile::ReadPart(const View& view, uint64_t number, size_t at,
+                                size_t size, char* buffer) const {
+  return ReadBlock(
+      [&](std::string_view key, PinnedValue* value) {
+        return Get(view.snapshot, key, value);
+      },
+      view.geometry.block, number, at, size, buffer);
 }
 
 absl::StatusOr<size_t> PageFile::Read(uint64_t offset, size_t size,
@@ -187,7 +145,7 @@ absl::StatusOr<size_t> PageFile::Read(uint64_t offset, size_t size,
     const uint64_t number = (offset + done) / view.geometry.block;
     const size_t at = (offset + done) % view.geometry.block;
     const size_t part = std::min(inside - done, view.geometry.block - at);
-    NORI_RETURN_IF_ERROR(ReadBlock(view, number, at, part, buffer + done));
+    NORI_RETURN_IF_ERROR(ReadPart(view, number, at, part, buffer + done));
     done += part;
   }
   return inside;
@@ -211,20 +169,16 @@ absl::Status PageFile::BeginChange() {
   return absl::OkStatus();
 }
 
-absl::Status PageFile::PutBlock(uint64_t number, std::string_view data) {
-  const std::string key = BlockKey(number);
-  if (!IsZero(data)) return transaction_->Put(key, data);
-  return transaction_->Delete(key);
-}
-
 absl::Status PageFile::WritePart(uint64_t number, size_t at,
                                  std::string_view data) {
-  if (data.size() == geometry_.block) return PutBlock(number, data);
+  if (data.size() == geometry_.block) {
+    return WriteBlock(number, data, transaction_.get());
+  }
   std::string block(geometry_.block, '\0');
-  NORI_RETURN_IF_ERROR(ReadBlock({committed_.snapshot, geometry_}, number, 0,
-                                 block.size(), block.data()));
+  NORI_RETURN_IF_ERROR(ReadPart({committed_.snapshot, geometry_}, number, 0,
+                                block.size(), block.data()));
   block.replace(at, data.size(), data);
-  return PutBlock(number, block);
+  return WriteBlock(number, block, transaction_.get());
 }
 
 absl::Status PageFile::Write(uint64_t offset, std::string_view data) {
@@ -267,8 +221,8 @@ absl::Status PageFile::Truncate(uint64_t size) {
       const std::string zeros(geometry_.block - at, '\0');
       NORI_RETURN_IF_ERROR(WritePart(number, at, zeros));
     }
-    NORI_RETURN_IF_ERROR(transaction_->DeleteRange(
-        BlockKey(at != 0 ? number + 1 : number), BlockKey(UINT64_MAX)));
+    NORI_RETURN_IF_ERROR(
+        CutBlocks(at != 0 ? number + 1 : number, transaction_.get()));
   }
   geometry_.size = size;
   if (size == 0) geometry_.block = 0;
@@ -278,10 +232,7 @@ absl::Status PageFile::Truncate(uint64_t size) {
 
 absl::Status PageFile::StageGeometry() {
   if (geometry_ == committed_.geometry) return absl::OkStatus();
-  std::string value;
-  PutFixed64(&value, geometry_.size);
-  PutFixed32(&value, geometry_.block);
-  return transaction_->Put(GeometryKey(), value);
+  return WriteGeometry(geometry_, transaction_.get());
 }
 
 absl::Status PageFile::BeginSync(bool is_part) {
@@ -296,11 +247,11 @@ absl::Status PageFile::Sync() {
   absl::Status status = StageGeometry();
   if (status.ok()) {
     status = transaction_->Prepare(PrepareMode::kCommitsUnlessAborted,
-                                   /*mixed_number=*/0, Durability::kSync);
+                                   /*mixed_number=*/0, sync_durability_);
   }
   if (status.ok()) {
     prepared_ = true;
-    durable_ = true;
+    durability_ = sync_durability_;
     return status;
   }
   Discard();
@@ -312,13 +263,12 @@ absl::Status PageFile::CommitPhaseTwo() {
   NORI_RETURN_IF_ERROR(CheckProcess());
   if (given_up_) return absl::InternalError("the transaction was given up");
   if (transaction_ == nullptr) return absl::OkStatus();
-  const Durability durability =
-      durable_ ? Durability::kSync : Durability::kNone;
+  const Durability durability = durability_;
   absl::Status status;
   if (!prepared_) {
     status = StageGeometry();
     // A file that shrinks is cut after its sync.
-    if (status.ok() && durable_) {
+    if (status.ok() && durability != Durability::kNone) {
       status = transaction_->Prepare(PrepareMode::kCommitsUnlessAborted,
                                      /*mixed_number=*/0, durability);
     }

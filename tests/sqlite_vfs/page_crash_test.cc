@@ -57,8 +57,9 @@ class CrashRun {
     while (attempted_ < transactions_ && !testing::Test::HasFailure()) {
       if (workload_.OneIn(6)) {
         durable = !workload_.OneIn(3);
-        connection.Get(durable ? "PRAGMA synchronous=FULL"
-                               : "PRAGMA synchronous=OFF");
+        connection.Get(durable              ? "PRAGMA synchronous=FULL"
+                       : workload_.OneIn(2) ? "PRAGMA synchronous=NORMAL"
+                                            : "PRAGMA synchronous=OFF");
       }
       if (workload_.OneIn(4)) Both(&connection, workload_.Upkeep());
       if (workload_.OneIn(5)) {

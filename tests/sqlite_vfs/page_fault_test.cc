@@ -44,6 +44,8 @@ class FaultRun {
         EXPECT_EQ(connection.Run(sql).code, model_.Run(sql).code);
       }
       connection.Get(workload_.Settings());
+      // So that there is something to read from files.
+      connection.Get("PRAGMA nori_flush");
       Fault fault;
       fault.operations = kind_.operations;
       fault.nth = nth_;
