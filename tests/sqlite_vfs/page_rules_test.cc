@@ -56,6 +56,14 @@ class PageRules : public PageVfsTest {
   TraceVfs trace_{"nori"};
 };
 
+TEST_F(PageRules, OpeningReadsTheHeaderWithoutALock) {
+  const auto db = OpenTraced();
+  EXPECT_EQ(trace_.Take(), "open-main header BUSYHANDLER PDB");
+  // The first lock of a pager has nothing to compare its cache with.
+  db->Get("SELECT 1 FROM sqlite_schema");
+  EXPECT_EQ(trace_.Take(), "SHARED access-journal access-wal size unlock-NONE");
+}
+
 TEST_F(PageRules, AReadWithoutALockIsOfTheNewestCommit) {
   const auto db = Open();
   db->Get("SELECT * FROM t LIMIT 1");
