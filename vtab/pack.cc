@@ -267,6 +267,10 @@ class Unpacker {
   }
 
   absl::Status UnpackTables() {
+    // SQLite's lock for writing before anything is read: it waits for it only
+    // then.
+    NORI_RETURN_IF_ERROR(
+        Execute(db(), Concat({"DELETE FROM ", pack_, " WHERE 0"}), kUnpacking));
     NORI_ASSIGN_OR_RETURN(const std::vector<Packed> all, ListPacked());
     for (const Packed& packed : all) {
       const std::string name = request_.new_name.value_or(packed.name);
