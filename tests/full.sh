@@ -143,6 +143,7 @@ run_full() {
         NORI_TEST_CRASH_STRIDE=20 \
         ctest_in build-tsan -E _NOT_BUILT
     done
+  shard release-flips NORI_TEST_BITS=8 ctest_in build -R '^engine_core\.FlipTest'
   shard clang-tidy check_tidy
   write_summary
   echo "Summary: $summary"
