@@ -93,6 +93,7 @@ class FlipTest : public ::testing::Test {
 
   template <typename F>
   static void ForEachBit(FileSystem* disk, F f) {
+    uint64_t flips = 0;
     const int bits = static_cast<int>(EnvOr("NORI_TEST_BITS", 1));
     for (const std::string& name : Files(disk)) {
       // Holds the owner's process id, for messages.
@@ -104,9 +105,11 @@ class FlipTest : public ::testing::Test {
           SCOPED_TRACE(absl::StrCat(path, " of ", size, " at ", at));
           f(path, at, size, (static_cast<int>(at) + bit) % 8);
           if (::testing::Test::HasFailure()) return;
+          ++flips;
         }
       }
     }
+    EXPECT_GT(flips, 1000u);
   }
 
   MemoryFileSystem disk_;
