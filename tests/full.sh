@@ -8,7 +8,8 @@ seeds=(1 2 3)
 sanitizer_seeds=(1)
 asan_targets=(engine_format_tests engine_io_tests engine_wal_tests engine_memtable_tests
   engine_sstable_tests engine_slots_tests engine_compaction_tests engine_manifest_tests
-  engine_iterators_tests engine_core_tests sqlite_vfs_tests vtab_tests nori_lsm sqllogic_tests sqllogic_runner)
+  engine_iterators_tests engine_core_tests sqlite_vfs_tests vtab_tests nori_lsm sqllogic_tests sqllogic_runner
+  fuzzers)
 tsan_targets=(engine_io_tests engine_wal_tests engine_memtable_tests engine_sstable_tests
   engine_observe_tests engine_core_tests sqlite_vfs_tests vtab_tests nori_lsm sqllogic_tests sqllogic_runner)
 
@@ -142,8 +143,9 @@ run_full() {
       shard "tsan-seed$seed" NORI_TEST_SEED="$seed" NORI_TEST_OPS=20000 \
         NORI_TEST_CRASHES=200 NORI_TEST_STATEMENTS=5000 NORI_TEST_KILLS=5 \
         NORI_TEST_CRASH_STRIDE=20 NORI_TEST_FAULT_STRIDE=40 \
-        ctest_in build-tsan -E _NOT_BUILT
+        ctest_in build-tsan -E '^fuzz\.|_NOT_BUILT'
     done
+  shard release-flips NORI_TEST_BITS=8 ctest_in build -R '^engine_core\.FlipTest'
   shard clang-tidy check_tidy
   write_summary
   echo "Summary: $summary"

@@ -14,7 +14,8 @@
 # NORI_TEST_OPS, NORI_TEST_CRASHES, NORI_TEST_STATEMENTS, NORI_TEST_KILLS (counts
 # of the random tests; each test has its own default), NORI_TEST_CRASH_STRIDE (every
 # how many-th point the enumerating crash test takes; 1), NORI_TEST_FAULT_STRIDE (the
-# same for copies that fail; 7).
+# same for copies that fail; 7), NORI_TEST_BITS (how many bits of each byte are
+# flipped, one after the other; 1).
 set -uo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/.." || exit 1
 # shellcheck source=tests/steps.sh

@@ -10,6 +10,7 @@
 //              spilled tables varint, each table's meta (length-prefixed, as in
 //              the manifest's edits), then the changes (rest of the record).
 //   kOutcome   prepare id fixed64, 1 = committed or 0 = aborted, u8.
+//   kClosed    nothing: the engine was closed, and all before it was synced.
 //
 // Changes are a sequence of: kind u8 (EntryKind), key length-prefixed, then for
 // a put the value, for a range delete the end key, both length-prefixed.
@@ -31,7 +32,12 @@
 
 namespace nori {
 
-enum class RecordType : uint8_t { kCommits = 1, kPrepare = 2, kOutcome = 3 };
+enum class RecordType : uint8_t {
+  kCommits = 1,
+  kPrepare = 2,
+  kOutcome = 3,
+  kClosed = 4,
+};
 
 struct PrepareRecord {
   PrepareMode mode = PrepareMode::kCommitsUnlessAborted;

@@ -6,6 +6,7 @@
 #include "absl/strings/str_cat.h"
 #include "engine/format/coding.h"
 #include "engine/format/status_macros.h"
+#include "engine/wal/log_format.h"
 
 namespace nori {
 namespace {
@@ -337,6 +338,20 @@ absl::Status Committer::SyncLog() {
     if (log_ == writer) log_error_ = status;
   }
   return status;
+}
+
+absl::Status Committer::LogClosed() {
+  {
+    absl::MutexLock lock(&log_mutex_);
+    if (!log_error_.ok()) return log_error_;
+    const LogPosition end = log_->End();
+    if (log_->FirstSegment() == end.segment &&
+        end.offset <= kLogSegmentHeaderBytes) {
+      return absl::OkStatus();
+    }
+  }
+  const auto type = static_cast<char>(RecordType::kClosed);
+  return Append({std::string_view(&type, 1)}, Durability::kSync);
 }
 
 absl::Status Committer::SyncDirectory() { return log()->SyncDirectory(); }

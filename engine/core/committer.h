@@ -101,6 +101,11 @@ class Committer {
   absl::Status SyncDirectory();
   // Syncs what was logged so far. Any thread.
   absl::Status SyncLog();
+  // One past the last record. Any thread.
+  LogPosition LogEnd() const { return log()->End(); }
+  // Marks, durably, that all of the log is whole, unless it is empty. The last
+  // call before the end.
+  absl::Status LogClosed() ABSL_LOCKS_EXCLUDED(log_mutex_);
   bool NeedsSync() const;
   absl::Status PrepareSpareSegment();
   absl::Status RetireSegments(uint64_t first_needed);

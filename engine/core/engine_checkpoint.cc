@@ -418,13 +418,38 @@ absl::Status EngineImpl::Verify(const GoOn& go_on) {
   CommitQueue::Place place(&queue_, StallTimeout());
   NORI_RETURN_IF_ERROR(place.status());
   return state_.WithoutEdits([this](const ManifestState& state) {
-    NORI_RETURN_IF_ERROR(
-        Manifest::Recover(options_.file_system, directory_, Opener()).status());
-    return ReadLog(
-               LogOptionsFor(options_, directory_), state.log_number,
-               [](LogPosition, std::string_view) { return absl::OkStatus(); })
-        .status();
+    NORI_RETURN_IF_ERROR(VerifyManifest());
+    return VerifyLog(state.log_number);
   });
+}
+
+// What recovery would take for the end of a write that a crash cut off is
+// damage while the engine is open and knows that it was whole.
+absl::Status EngineImpl::VerifyManifest() {
+  FileSystem* const fs = options_.file_system;
+  NORI_ASSIGN_OR_RETURN(const auto manifest,
+                        Manifest::Recover(fs, directory_, Opener()));
+  if (manifest->dropped_bytes() == 0) return absl::OkStatus();
+  const std::string path =
+      JoinPath(directory_, ManifestFileName(manifest->file_number()));
+  NORI_ASSIGN_OR_RETURN(const uint64_t size, fs->FileSize(path));
+  return absl::DataLossError(
+      absl::StrCat(path, ": damaged record at offset ",
+                   size - std::min(size, manifest->dropped_bytes())));
+}
+
+absl::Status EngineImpl::VerifyLog(uint64_t first_segment) {
+  const LogPosition end = committer_.LogEnd();
+  NORI_ASSIGN_OR_RETURN(
+      const LogRecoveryReport report,
+      ReadLog(LogOptionsFor(options_, directory_), first_segment,
+              [](LogPosition, std::string_view) { return absl::OkStatus(); }));
+  if (report.end >= end) return absl::OkStatus();
+  return absl::DataLossError(
+      absl::StrCat(JoinPath(directory_, LogSegmentName(report.end.segment)),
+                   ": damaged log record at offset ", report.end.offset,
+                   ", the log ends at offset ", end.offset, " of ",
+                   LogSegmentName(end.segment)));
 }
 
 }  // namespace nori

@@ -116,6 +116,7 @@ class EngineImpl final : public Engine {
   absl::Status StartLog(std::vector<TableMeta> recovered, LogPosition end,
                         SequenceNumber last, uint64_t last_mixed);
   absl::Status RemoveOrphans();
+  void MarkClosed();
   TableOpener Opener() {
     return [this](const TableMeta& meta) { return tables_->Open(meta); };
   }
@@ -123,6 +124,8 @@ class EngineImpl final : public Engine {
     return absl::Milliseconds(options_.stall_timeout_ms);
   }
   // Checkpoints (engine_checkpoint.cc).
+  absl::Status VerifyManifest();
+  absl::Status VerifyLog(uint64_t first_segment);
   struct PinnedStateImpl;
   std::shared_ptr<PinnedStateImpl> TakeState();
   class Checkpointer;

@@ -113,8 +113,20 @@ EngineImpl::EngineImpl(const Options& options, std::string directory)
 
 EngineImpl::~EngineImpl() {
   background_.Stop();
-  if (committer_.started()) (void)committer_.SyncLog();
+  if (committer_.started()) MarkClosed();
   state_.Stop();
+}
+
+// Recovery takes damage behind what it knows to have been synced for a write
+// that a crash cut off. After a clean end nothing but these marks lies there.
+void EngineImpl::MarkClosed() {
+  if (!committer_.SyncLog().ok()) return;
+  if (!committer_.LogClosed().ok()) return;
+  (void)state_.Edit(
+      [](const ManifestState&) -> absl::StatusOr<VersionEdit> {
+        return VersionEdit();
+      },
+      /*layers_flushed=*/0);
 }
 
 absl::Status EngineImpl::PrepareDirectory() {

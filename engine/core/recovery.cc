@@ -10,6 +10,7 @@ namespace nori {
 absl::Status Replayer::Visit(LogPosition position, std::string_view payload) {
   if (payload.empty()) return absl::DataLossError("log record: empty");
   const auto type = static_cast<RecordType>(payload.front());
+  if (type == RecordType::kClosed) return absl::OkStatus();
   const std::string_view body = payload.substr(1);
   if (type == RecordType::kOutcome) {
     NORI_ASSIGN_OR_RETURN(const OutcomeRecord outcome, ParseOutcome(body));

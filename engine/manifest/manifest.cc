@@ -94,15 +94,16 @@ absl::StatusOr<LoadedFile> LoadCurrentManifest(FileSystem* fs,
       absl::StrCat(current_path, ": changes faster than it can be followed"));
 }
 
-// Replays edits without opening tables.
-absl::Status Replay(const LoadedFile& file, ManifestState* state) {
+// Replays edits without opening tables; gives the bytes that were dropped.
+absl::StatusOr<uint64_t> Replay(const LoadedFile& file, ManifestState* state) {
   state->version = EmptyVersion(0);
   const auto damage = [&](const absl::Status& status, uint64_t offset) {
     return absl::DataLossError(absl::StrCat(file.path, ": ", status.message(),
                                             ", record at offset ", offset));
   };
   uint64_t last_offset = 0;
-  NORI_RETURN_IF_ERROR(
+  NORI_ASSIGN_OR_RETURN(
+      const uint64_t dropped,
       ReadEditLog(file.contents, file.number, file.path,
                   [&](std::string_view payload, uint64_t offset) {
                     last_offset = offset;
@@ -114,12 +115,11 @@ absl::Status Replay(const LoadedFile& file, ManifestState* state) {
                     ApplyScalars(*edit, state);
                     state->version = *std::move(version);
                     return absl::OkStatus();
-                  })
-          .status());
+                  }));
   if (absl::Status s = state->version->Check(); !s.ok()) {
     return damage(s, last_offset);
   }
-  return absl::OkStatus();
+  return dropped;
 }
 
 class ManifestImpl final : public Manifest {
@@ -127,12 +127,13 @@ class ManifestImpl final : public Manifest {
   // Without a file: the first Log starts one. `number` is that of the file
   // that CURRENT names, 0 if there is none.
   ManifestImpl(FileSystem* fs, std::string directory, ManifestState state,
-               uint64_t number)
+               uint64_t number, uint64_t dropped_bytes)
       : fs_(fs),
         directory_(std::move(directory)),
         state_(std::move(state)),
         number_(number),
-        last_number_(number) {}
+        last_number_(number),
+        dropped_bytes_(dropped_bytes) {}
 
   absl::Status Log(VersionEdit edit, const TableOpener& open_table) override {
     NORI_ASSIGN_OR_RETURN(VersionRef version,
@@ -179,6 +180,7 @@ class ManifestImpl final : public Manifest {
 
   const ManifestState& state() const override { return state_; }
   uint64_t file_number() const override { return number_; }
+  uint64_t dropped_bytes() const override { return dropped_bytes_; }
   uint64_t bytes_written() const override { return bytes_written_; }
 
  private:
@@ -235,6 +237,7 @@ class ManifestImpl final : public Manifest {
   ManifestState state_;
   uint64_t number_;
   uint64_t last_number_;  // highest that was tried
+  const uint64_t dropped_bytes_;
   std::unique_ptr<WritableFile> file_;
   uint64_t first_bytes_ = 0;  // header and first record of file_
   uint64_t bytes_written_ = 0;
@@ -258,7 +261,7 @@ absl::StatusOr<std::unique_ptr<Manifest>> Manifest::Create(
   NORI_RETURN_IF_ERROR(initial.version->Check());
   ApplyScalars(DescribeState(initial), &initial);
   auto manifest =
-      std::make_unique<ManifestImpl>(fs, directory, std::move(initial), 0);
+      std::make_unique<ManifestImpl>(fs, directory, std::move(initial), 0, 0);
   NORI_RETURN_IF_ERROR(manifest->Switch(manifest->state()));
   return manifest;
 }
@@ -269,10 +272,10 @@ absl::StatusOr<std::unique_ptr<Manifest>> Manifest::Recover(
   NORI_ASSIGN_OR_RETURN(const LoadedFile file,
                         LoadCurrentManifest(fs, directory));
   ManifestState state;
-  NORI_RETURN_IF_ERROR(Replay(file, &state));
+  NORI_ASSIGN_OR_RETURN(const uint64_t dropped, Replay(file, &state));
   NORI_ASSIGN_OR_RETURN(state.version, OpenTables(*state.version, open_table));
   return std::make_unique<ManifestImpl>(fs, directory, std::move(state),
-                                        file.number);
+                                        file.number, dropped);
 }
 
 namespace {
@@ -282,7 +285,7 @@ absl::StatusOr<ManifestState> ReadState(FileSystem* fs,
   NORI_ASSIGN_OR_RETURN(const LoadedFile file,
                         LoadCurrentManifest(fs, directory));
   ManifestState state;
-  NORI_RETURN_IF_ERROR(Replay(file, &state));
+  NORI_RETURN_IF_ERROR(Replay(file, &state).status());
   return state;
 }
 

@@ -103,6 +103,9 @@ class Manifest {
   virtual const ManifestState& state() const = 0;
   // Number of the manifest file that CURRENT names.
   virtual uint64_t file_number() const = 0;
+  // Bytes at the end of that file which Recover took for a record that was
+  // never acknowledged. 0 after Create.
+  virtual uint64_t dropped_bytes() const = 0;
   // Bytes appended by this object, over all files.
   virtual uint64_t bytes_written() const = 0;
 };
