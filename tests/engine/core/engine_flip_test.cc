@@ -91,6 +91,14 @@ class FlipTest : public ::testing::Test {
     EXPECT_THAT(std::string(status.message()), HasSubstr("offset"));
   }
 
+  // Behind this a log holds zeros that were written ahead of its records.
+  static uint64_t EndOf(FileSystem* disk, const std::string& path) {
+    const std::string content = *disk->ReadFile(path);
+    if (!path.ends_with(".log")) return content.size();
+    return (content.find_last_not_of('\0') + 8) / 8 * 8;
+  }
+
+  // Of each file all that is before its end, and a little behind it.
   template <typename F>
   static void ForEachBit(FileSystem* disk, F f) {
     uint64_t flips = 0;
@@ -100,10 +108,11 @@ class FlipTest : public ::testing::Test {
       if (name == "LOCK") continue;
       const std::string path = JoinPath(kDirectory, name);
       const uint64_t size = *disk->FileSize(path);
-      for (uint64_t at = 0; at < size; ++at) {
+      const uint64_t end = EndOf(disk, path);
+      for (uint64_t at = 0; at < std::min(size, end + 64); ++at) {
         for (int bit = 0; bit < bits; ++bit) {
-          SCOPED_TRACE(absl::StrCat(path, " of ", size, " at ", at));
-          f(path, at, size, (static_cast<int>(at) + bit) % 8);
+          SCOPED_TRACE(absl::StrCat(path, " of ", end, " at ", at));
+          f(path, at, end, (static_cast<int>(at) + bit) % 8);
           if (::testing::Test::HasFailure()) return;
           ++flips;
         }
@@ -118,20 +127,21 @@ class FlipTest : public ::testing::Test {
 
 TEST_F(FlipTest, WhileTheEngineIsClosed) {
   uint64_t in_marks = 0;
-  ForEachBit(&disk_, [&](const std::string& path, uint64_t at, uint64_t size,
-                         int bit) {
-    const auto copy = disk_.Clone();
-    Flip(copy.get(), path, at, bit);
-    auto engine = Engine::Open(OptionsOf(copy.get()), kDirectory, {});
-    if (!engine.ok()) return ExpectNamed(engine.status(), path);
-    const absl::Status status = (*engine)->Verify();
-    if (!status.ok()) return ExpectNamed(status, path);
-    const bool log = path.ends_with(".log");
-    EXPECT_TRUE(log || path.find("MANIFEST") != std::string::npos);
-    EXPECT_GE(at, size - (log ? kLogMarkBytes : kManifestMarkBytes));
-    EXPECT_EQ(ReadAll(engine->get()), expected_);
-    ++in_marks;
-  });
+  ForEachBit(
+      &disk_, [&](const std::string& path, uint64_t at, uint64_t end, int bit) {
+        const auto copy = disk_.Clone();
+        Flip(copy.get(), path, at, bit);
+        auto engine = Engine::Open(OptionsOf(copy.get()), kDirectory, {});
+        if (!engine.ok()) return ExpectNamed(engine.status(), path);
+        const absl::Status status = (*engine)->Verify();
+        if (!status.ok()) return ExpectNamed(status, path);
+        EXPECT_EQ(ReadAll(engine->get()), expected_);
+        if (at >= end) return;
+        const bool log = path.ends_with(".log");
+        EXPECT_TRUE(log || path.find("MANIFEST") != std::string::npos);
+        EXPECT_GE(at, end - (log ? kLogMarkBytes : kManifestMarkBytes));
+        ++in_marks;
+      });
   EXPECT_LE(in_marks, 8 * (kLogMarkBytes + kManifestMarkBytes));
 }
 
@@ -141,12 +151,13 @@ TEST_F(FlipTest, WhileTheEngineIsOpen) {
   const std::unique_ptr<Engine> engine = Open(&unmapped);
   Fill(engine.get(), 65, 68);
   NORI_ASSERT_OK(engine->Verify());
-  ForEachBit(&disk_, [&](const std::string& path, uint64_t at,
-                         uint64_t /*size*/, int bit) {
-    Flip(&disk_, path, at, bit);
-    ExpectNamed(engine->Verify(), path);
-    Flip(&disk_, path, at, bit);
-  });
+  ForEachBit(&disk_,
+             [&](const std::string& path, uint64_t at, uint64_t end, int bit) {
+               if (at >= end) return;
+               Flip(&disk_, path, at, bit);
+               ExpectNamed(engine->Verify(), path);
+               Flip(&disk_, path, at, bit);
+             });
   NORI_EXPECT_OK(engine->Verify());
 }
 
