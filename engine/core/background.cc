@@ -3,7 +3,6 @@
 #include <sys/resource.h>
 
 #include <algorithm>
-#include <optional>
 #include <utility>
 
 #include "absl/strings/str_cat.h"
@@ -179,8 +178,13 @@ absl::StatusOr<bool> Background::FlushOne() {
   const ReadViewRef view = context_.state->view();
   const auto& layers = view->layers();
   if (layers.size() <= 1) return false;
-  const uint64_t next_segment = layers[layers.size() - 2].info->first_segment;
-  NORI_RETURN_IF_ERROR(FlushLayer(layers.back(), next_segment));
+  // The tables of a transaction go together: a power loss between them would
+  // leave a part of it.
+  size_t keep = layers.size() - 1;
+  while (layers[keep].info->continues) --keep;
+  const uint64_t next_segment = layers[keep - 1].info->first_segment;
+  NORI_RETURN_IF_ERROR(
+      FlushLayers(absl::MakeConstSpan(layers).subspan(keep), next_segment));
   NORI_RETURN_IF_ERROR(context_.committer->RetireSegments(next_segment));
   context_.controller->SetBackgroundError(absl::OkStatus());
   context_.controller->Update();
@@ -188,48 +192,48 @@ absl::StatusOr<bool> Background::FlushOne() {
   return true;
 }
 
-absl::Status Background::FlushLayer(const MemLayer& layer,
-                                    uint64_t next_segment) {
+absl::Status Background::FlushLayers(absl::Span<const MemLayer> layers,
+                                     uint64_t next_segment) {
   const uint64_t start = options_.clock->NowMicros();
+  const MemLayer& newest = layers.front();
   // A table cannot be cut as the log can: what the host may still lose stays in
   // the log.
-  if (layer.info->mixed) NORI_RETURN_IF_ERROR(context_.sync_host());
-  std::optional<TableMeta> meta;
+  if (newest.info->mixed) NORI_RETURN_IF_ERROR(context_.sync_host());
+  std::vector<TableMeta> tables;  // oldest first
   std::vector<std::string> sample;
-  if (layer.spilled != nullptr) {
-    // It may be one of several of its transaction, which only the record in the
-    // log holds together.
-    if (context_.committer->NeedsSync()) {
-      NORI_RETURN_IF_ERROR(context_.committer->SyncLog());
+  if (newest.spilled != nullptr) {
+    for (auto layer = layers.rbegin(); layer != layers.rend(); ++layer) {
+      tables.push_back(layer->spilled->meta);
     }
-    meta = layer.spilled->meta;
-  } else if (!layer.memtable->empty()) {
-    Record(EventKind::kFlushBegin, 0, layer.memtable->MemoryUsage(), 0, 0,
-           static_cast<double>(layer.memtable->entry_count()), "");
-    NORI_ASSIGN_OR_RETURN(meta, WriteMemtable(*layer.memtable, &sample));
+  } else if (!newest.memtable->empty()) {
+    Record(EventKind::kFlushBegin, 0, newest.memtable->MemoryUsage(), 0, 0,
+           static_cast<double>(newest.memtable->entry_count()), "");
+    NORI_ASSIGN_OR_RETURN(TableMeta meta,
+                          WriteMemtable(*newest.memtable, &sample));
     NORI_RETURN_IF_ERROR(context_.committer->SyncDirectory());
     context_.metrics->flushes.Add();
-    context_.metrics->flush_bytes_written.Add(meta->file_bytes);
+    context_.metrics->flush_bytes_written.Add(meta.file_bytes);
+    tables.push_back(std::move(meta));
   }
   NORI_RETURN_IF_ERROR(context_.state->Edit(
       [&](const ManifestState&) -> absl::StatusOr<VersionEdit> {
         VersionEdit edit;
         edit.log_number = next_segment;
-        edit.last_sequence = layer.info->largest_sequence.load();
-        edit.decided_mixed = layer.info->highest_mixed.load();
-        if (meta.has_value()) {
-          edit.new_tables.push_back(*meta);
-          edit.l0_added.push_back(meta->number);
+        edit.last_sequence = newest.info->largest_sequence.load();
+        edit.decided_mixed = newest.info->highest_mixed.load();
+        for (const TableMeta& meta : tables) {
+          edit.new_tables.push_back(meta);
+          edit.l0_added.push_back(meta.number);
         }
         return edit;
       },
-      /*layers_flushed=*/1));
-  if (meta.has_value()) {
-    AddWriteHeat(meta->number);
-    LearnOverlap(*context_.state->view()->version(), meta->number, sample);
-    Record(EventKind::kFlushEnd, 0, meta->raw_bytes, meta->file_bytes,
+      /*layers_flushed=*/layers.size()));
+  for (const TableMeta& meta : tables) {
+    AddWriteHeat(meta.number);
+    LearnOverlap(*context_.state->view()->version(), meta.number, sample);
+    Record(EventKind::kFlushEnd, 0, meta.raw_bytes, meta.file_bytes,
            options_.clock->NowMicros() - start,
-           static_cast<double>(meta->entries), "");
+           static_cast<double>(meta.entries), "");
   }
   return absl::OkStatus();
 }

@@ -19,6 +19,7 @@
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
 #include "absl/synchronization/mutex.h"
+#include "absl/types/span.h"
 #include "engine/compaction/costs.h"
 #include "engine/compaction/filter_budget.h"
 #include "engine/compaction/merge.h"
@@ -110,7 +111,9 @@ class Background {
       ABSL_LOCKS_EXCLUDED(mutex_);
   void ReportError(const char* work, const absl::Status& status);
 
-  absl::Status FlushLayer(const MemLayer& layer, uint64_t next_segment);
+  // A memtable, or all tables of a transaction, newest first.
+  absl::Status FlushLayers(absl::Span<const MemLayer> layers,
+                           uint64_t next_segment);
   // Spreads a flushed table's entries over the slots' counts of writes and of
   // what arrives: exact enough, and free for the writers.
   void AddWriteHeat(uint64_t table_number);

@@ -285,6 +285,7 @@ absl::Status Committer::Publish(const PrepareRecord& record,
       metrics_->entries_written.Add(meta.entries + meta.range_deletions);
       metrics_->spilled_tables.Add();
       metrics_->spilled_bytes.Add(meta.file_bytes);
+      layer.info->continues = layers.size() > 1;
       // Decided as a whole once the newest part is in a table of L0.
       if (layers.size() == 1) {
         layer.info->highest_mixed = record.mixed_number;

@@ -30,6 +30,7 @@ struct LayerInfo {
   std::atomic<bool> mixed{false};
   std::atomic<SequenceNumber> largest_sequence{0};
   SequenceNumber begins_after = 0;  // all in it is newer, all below is not
+  bool continues = false;  // the layer above is of the same transaction
   // Deleted keys in a memtable that scans have stepped over.
   std::atomic<uint64_t> skipped{0};
 };
