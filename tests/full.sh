@@ -8,9 +8,9 @@ seeds=(1 2 3)
 sanitizer_seeds=(1)
 asan_targets=(engine_format_tests engine_io_tests engine_wal_tests engine_memtable_tests
   engine_sstable_tests engine_slots_tests engine_compaction_tests engine_manifest_tests
-  engine_iterators_tests engine_core_tests vtab_tests nori_lsm sqllogic_tests sqllogic_runner)
+  engine_iterators_tests engine_core_tests sqlite_vfs_tests vtab_tests nori_lsm sqllogic_tests sqllogic_runner)
 tsan_targets=(engine_io_tests engine_wal_tests engine_memtable_tests engine_sstable_tests
-  engine_observe_tests engine_core_tests vtab_tests nori_lsm sqllogic_tests sqllogic_runner)
+  engine_observe_tests engine_core_tests sqlite_vfs_tests vtab_tests nori_lsm sqllogic_tests sqllogic_runner)
 
 # The newest commit of anything but the summary, which is written by this run;
 # with a mark of what is not committed.

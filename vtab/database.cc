@@ -9,7 +9,6 @@
 #include "vtab/error_map.h"
 #include "vtab/key_codec.h"
 #include "vtab/process.h"
-#include "vtab/schema_file.h"
 #include "vtab/text.h"
 #include "vtab/virtual_table.h"
 
@@ -29,7 +28,7 @@ Database::Database(Connection* connection, std::string schema)
       schema_(std::move(schema)),
       path_(DatabasePathOf(connection->db(), schema_)),
       owner_(CurrentProcess()),
-      host_file_(FileOf(connection->db(), schema_)),
+      host_file_(connection->db(), schema_),
       state_table_(connection->db(), schema_) {}
 
 Database::~Database() {
@@ -42,17 +41,12 @@ void Database::AbandonTransaction() {
 }
 
 bool Database::StillAttached() {
-  return DatabasePathOf(connection_->db(), schema_) == path_ && !IsReplaced();
-}
-
-bool Database::IsReplaced() {
-  sqlite3_file* const file = FileOf(connection_->db(), schema_);
-  if (host_file_ == nullptr) host_file_ = file;
-  return file != host_file_;
+  return DatabasePathOf(connection_->db(), schema_) == path_ &&
+         !host_file_.IsReplaced();
 }
 
 absl::Status Database::CheckIsPresent() {
-  if (!IsReplaced()) return absl::OkStatus();
+  if (!host_file_.IsReplaced()) return absl::OkStatus();
   // SQLite compiles the statement anew and tries again.
   return SqliteError(SQLITE_SCHEMA,
                      "the database was replaced by sqlite3_deserialize");

@@ -21,6 +21,7 @@
 #include "vtab/connection.h"
 #include "vtab/registry.h"
 #include "vtab/schema.h"
+#include "vtab/schema_file.h"
 #include "vtab/state_table.h"
 
 namespace nori {
@@ -143,9 +144,8 @@ class Database : public std::enable_shared_from_this<Database> {
   enum class ViewScope : uint8_t { kNone, kCursors, kTransaction };
 
   absl::Status CheckProcess() const;
-  // Whether sqlite3_deserialize has put another database in the place of the
-  // schema's; statements that were compiled before that still come here.
-  bool IsReplaced();
+  // Statements that were compiled before sqlite3_deserialize put another
+  // database in the place of the schema's still come here.
   absl::Status CheckIsPresent();
   // The engine beside a database of vfs=nori is its pages'.
   absl::Status CheckOrdinaryFile() const;
@@ -179,7 +179,7 @@ class Database : public std::enable_shared_from_this<Database> {
   const std::string schema_;
   const std::string path_;  // of the database file; empty: in memory
   const pid_t owner_;
-  sqlite3_file* host_file_ = nullptr;  // null: temp has none yet
+  SchemaFile host_file_;
   StateTable state_table_;
   SharedEngineRef shared_;
   bool identity_checked_ = false;  // shared_ is the one that nori_state names
