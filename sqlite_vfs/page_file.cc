@@ -12,9 +12,8 @@
 namespace nori {
 namespace {
 
-// No key of a nori table begins with this byte. Behind it a kind and, for a
-// block, the file's id (one file per engine so far) and the block's number.
-constexpr char kPrefix = '\xff';
+// Behind the prefix a kind and, for a block, the file's id (one file per engine
+// so far) and the block's number.
 constexpr char kGeometryKind = 'g';
 constexpr char kBlockKind = 'p';
 constexpr char kFileId = 1;
@@ -30,10 +29,10 @@ constexpr size_t kReadVersion = 19;
 constexpr size_t kChangeCounter = 24;
 constexpr size_t kVersionValidFor = 92;
 
-std::string GeometryKey() { return {kPrefix, kGeometryKind, kFileId}; }
+std::string GeometryKey() { return {kPageKeyPrefix, kGeometryKind, kFileId}; }
 
 std::string BlockKey(uint64_t number) {
-  std::string key{kPrefix, kBlockKind, kFileId};
+  std::string key{kPageKeyPrefix, kBlockKind, kFileId};
   for (int shift = 56; shift >= 0; shift -= 8) {
     key.push_back(static_cast<char>(number >> shift));
   }
@@ -82,7 +81,7 @@ absl::StatusOr<PageFile::View> PageFile::CurrentView() const {
   if (transaction_ != nullptr) return View{committed_.snapshot, geometry_};
   if (level_ > SQLITE_LOCK_NONE) return committed_;
   View view;
-  view.snapshot = fixed_ != nullptr ? fixed_ : engine()->GetSnapshot();
+  view.snapshot = Snapshot();
   NORI_ASSIGN_OR_RETURN(view.geometry, ReadGeometry(view.snapshot));
   return view;
 }
@@ -126,7 +125,21 @@ void PageFile::Discard() {
   }
   transaction_.reset();
   prepared_ = false;
+  prepared_with_ = nullptr;
   durable_ = false;
+  rows_ = nullptr;
+}
+
+SnapshotRef PageFile::Snapshot() const {
+  if (level_ > SQLITE_LOCK_NONE) return committed_.snapshot;
+  return fixed_ != nullptr ? fixed_ : engine()->GetSnapshot();
+}
+
+void PageFile::CommitWith(RowChanges* rows) {
+  EndRollback();
+  if (transaction_ != nullptr) transaction_->Include(nullptr);
+  rows_ = rows;
+  changed_since_rows_ = false;
 }
 
 absl::Status PageFile::ReadBlock(const View& view, uint64_t number, size_t at,
@@ -188,8 +201,21 @@ absl::Status PageFile::BeginChange() {
   return absl::OkStatus();
 }
 
+// A rollback writes nothing but what is committed already.
+absl::Status PageFile::CompareBlock(std::string_view key,
+                                    std::string_view data) {
+  if (rows_ == nullptr || changed_since_rows_) return absl::OkStatus();
+  PinnedValue value;
+  NORI_ASSIGN_OR_RETURN(
+      const bool found,
+      engine()->Get({.snapshot = committed_.snapshot}, key, &value));
+  changed_since_rows_ = found ? value.view() != data : !IsZero(data);
+  return absl::OkStatus();
+}
+
 absl::Status PageFile::PutBlock(uint64_t number, std::string_view data) {
   const std::string key = BlockKey(number);
+  NORI_RETURN_IF_ERROR(CompareBlock(key, data));
   if (!IsZero(data)) return transaction_->Put(key, data);
   return transaction_->Delete(key);
 }
@@ -261,15 +287,23 @@ absl::Status PageFile::StageGeometry() {
   return transaction_->Put(GeometryKey(), value);
 }
 
+absl::Status PageFile::Prepare(RowChanges* with) {
+  NORI_RETURN_IF_ERROR(StageGeometry());
+  transaction_->Include(with == nullptr ? nullptr : with->changes());
+  NORI_RETURN_IF_ERROR(transaction_->Prepare(PrepareMode::kCommitsUnlessAborted,
+                                             /*mixed_number=*/0,
+                                             Durability::kSync));
+  prepared_with_ = with;
+  return absl::OkStatus();
+}
+
 absl::Status PageFile::Sync() {
   // The sync after the journal was played back.
   if (std::exchange(given_up_, false)) return absl::OkStatus();
   if (transaction_ == nullptr || prepared_) return absl::OkStatus();
-  absl::Status status = StageGeometry();
-  if (status.ok()) {
-    status = transaction_->Prepare(PrepareMode::kCommitsUnlessAborted,
-                                   /*mixed_number=*/0, Durability::kSync);
-  }
+  const bool with_rows =
+      rows_ != nullptr && changed_since_rows_ && rows_->IsCommitting();
+  const absl::Status status = Prepare(with_rows ? rows_ : nullptr);
   if (status.ok()) {
     prepared_ = true;
     durable_ = true;
@@ -282,26 +316,25 @@ absl::Status PageFile::Sync() {
 
 absl::Status PageFile::CommitPhaseTwo() {
   if (given_up_) return absl::InternalError("the transaction was given up");
-  if (transaction_ == nullptr) return absl::OkStatus();
-  const Durability durability =
-      durable_ ? Durability::kSync : Durability::kNone;
+  if (transaction_ == nullptr && rows_ == nullptr) return absl::OkStatus();
   absl::Status status;
-  if (!prepared_) {
-    status = StageGeometry();
-    // A file that shrinks is cut after its sync.
-    if (status.ok() && durable_) {
-      status = transaction_->Prepare(PrepareMode::kCommitsUnlessAborted,
-                                     /*mixed_number=*/0, durability);
-    }
+  // A file that shrinks is cut after its sync.
+  if (!prepared_ || prepared_with_ != rows_) {
+    status = BeginChange();
+    if (status.ok()) status = durable_ ? Prepare(rows_) : StageGeometry();
   }
   if (status.ok()) {
-    status = transaction_->Commit(durability);
+    if (!durable_ && rows_ != nullptr) transaction_->Include(rows_->changes());
+    status =
+        transaction_->Commit(durable_ ? Durability::kSync : Durability::kNone);
     transaction_.reset();
   }
+  RowChanges* const rows = rows_;
   Discard();
   if (!status.ok()) return status;
   // The writer's place is still held: the newest commit is this one.
   committed_ = {engine()->GetSnapshot(), geometry_};
+  if (rows != nullptr) rows->Committed();
   return absl::OkStatus();
 }
 

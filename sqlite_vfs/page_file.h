@@ -20,6 +20,23 @@
 
 namespace nori {
 
+// First byte of the keys of pages and of what belongs to them. Those of nori
+// tables in the same engine begin with a smaller one, 0x80 or more.
+inline constexpr char kPageKeyPrefix = '\xff';
+
+// Changes of nori tables in a database's engine, on their way to a commit.
+class RowChanges {
+ public:
+  virtual ~RowChanges() = default;
+  // Made by Engine::NewChanges over PageFile::Snapshot().
+  virtual Changes* changes() const = 0;
+  // Whether SQLite is at a COMMIT, also one that it will turn into a rollback;
+  // false: a sync is the end of a rollback.
+  virtual bool IsCommitting() const = 0;
+  // They are committed. The writer's place is still held.
+  virtual void Committed() = 0;
+};
+
 // Not thread-safe: SQLite calls one file from one thread at a time.
 class PageFile {
  public:
@@ -31,6 +48,7 @@ class PageFile {
   PageFile& operator=(const PageFile&) = delete;
 
   Engine* engine() const { return store_->engine(); }
+  const PageStoreRef& store() const { return store_; }
 
   // `level` is one of SQLITE_LOCK_NONE to SQLITE_LOCK_EXCLUSIVE. A lock for
   // reading pins the newest commit. A lock for writing takes the writer's
@@ -40,6 +58,8 @@ class PageFile {
   // Below a lock for writing, what is not committed is undone.
   void Unlock(int level);
   int level() const { return level_; }
+  // The state that is read below what this file's transaction has changed.
+  SnapshotRef Snapshot() const;
 
   // Fills `buffer` with zeros beyond the end of the file; gives how many bytes
   // were in it. Without a lock: from the newest commit.
@@ -58,6 +78,12 @@ class PageFile {
   void EndRollback() {
     if (prepared_) Discard();
   }
+  // The commit that is coming takes `rows` with it (null: none), until they are
+  // committed or the transaction is given up. `rows` outlive that or a next
+  // call. Something must have been written to the database for there to be a
+  // commit. REQUIRES: a lock for writing.
+  void CommitWith(RowChanges* rows);
+  const RowChanges* rows() const { return rows_; }
   // Commits, durably if Sync was called for it. This file then reads its own
   // commit. After an error nothing of it is there.
   absl::Status CommitPhaseTwo();
@@ -79,9 +105,11 @@ class PageFile {
   absl::Status ReadBlock(const View& view, uint64_t number, size_t at,
                          size_t size, char* buffer) const;
   absl::Status PutBlock(uint64_t number, std::string_view data);
+  absl::Status CompareBlock(std::string_view key, std::string_view data);
   absl::Status WritePart(uint64_t number, size_t at, std::string_view data);
   absl::Status BeginChange();
   absl::Status StageGeometry();
+  absl::Status Prepare(RowChanges* with);
   void Discard();
 
   const PageStoreRef store_;
@@ -93,6 +121,10 @@ class PageFile {
   bool prepared_ = false;  // nothing has changed since the last Sync
   bool durable_ = false;   // a Sync came in this transaction
   bool given_up_ = false;  // a Sync has failed; until it is played back
+  RowChanges* rows_ = nullptr;
+  // A page that differs from the committed one was written since CommitWith.
+  bool changed_since_rows_ = false;
+  RowChanges* prepared_with_ = nullptr;
 };
 
 }  // namespace nori

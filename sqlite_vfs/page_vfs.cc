@@ -17,6 +17,9 @@
 namespace nori {
 namespace {
 
+// A file control of this VFS's own: the bytes of "nori".
+constexpr int kGivePageFile = 0x6e6f7269;
+
 // What SQLite allocates for a database file.
 struct PageHandle {
   sqlite3_file base;
@@ -174,6 +177,9 @@ int FileControl(sqlite3_file* base, int operation, void* argument) noexcept {
         return ReportAsDisk(FileOf(base)->CommitPhaseTwo(), SQLITE_IOERR);
       case SQLITE_FCNTL_PRAGMA:
         return Pragma(FileOf(base), static_cast<char**>(argument));
+      case kGivePageFile:
+        *static_cast<PageFile**>(argument) = FileOf(base);
+        return SQLITE_OK;
       case SQLITE_FCNTL_VFSNAME:
         *static_cast<char**>(argument) = Copy(kPageVfsName);
         return SQLITE_OK;
@@ -304,6 +310,12 @@ int FullPathname(sqlite3_vfs* vfs, const char* name, int size,
 }
 
 }  // namespace
+
+PageFile* PageFileOf(sqlite3* db, const std::string& schema) {
+  PageFile* file = nullptr;
+  const int rc = sqlite3_file_control(db, schema.c_str(), kGivePageFile, &file);
+  return rc == SQLITE_OK ? file : nullptr;
+}
 
 int RegisterPageVfs() {
   sqlite3_vfs* lower = sqlite3_vfs_find("unix");

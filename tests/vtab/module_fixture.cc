@@ -30,11 +30,21 @@ std::string Literal(sqlite3_value* value) {
   }
 }
 
+// `path`, in the VFS that NORI_TEST_VFS names if it is set and the path says
+// nothing else.
+std::string NameToOpen(const std::string& path) {
+  const char* const vfs = std::getenv("NORI_TEST_VFS");
+  if (vfs == nullptr || !path.starts_with('/')) return path;
+  // Loading registers it.
+  static const TestConnection loader(":memory:");
+  return "file:" + path + "?vfs=" + vfs;
+}
+
 }  // namespace
 
 TestConnection::TestConnection(const std::string& path, bool load) {
   EXPECT_EQ(sqlite3_open_v2(
-                path.c_str(), &db_,
+                NameToOpen(path).c_str(), &db_,
                 SQLITE_OPEN_READWRITE | SQLITE_OPEN_CREATE | SQLITE_OPEN_URI,
                 nullptr),
             SQLITE_OK);

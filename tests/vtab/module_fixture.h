@@ -24,7 +24,8 @@ struct SqlResult {
 // A connection. Not thread-safe.
 class TestConnection {
  public:
-  // Opens `path` and loads the extension, or only opens it.
+  // Opens `path` and loads the extension, or only opens it. A path that begins
+  // with '/' is opened in the VFS that NORI_TEST_VFS names, if it is set.
   explicit TestConnection(const std::string& path, bool load = true);
   ~TestConnection();
   TestConnection(const TestConnection&) = delete;
