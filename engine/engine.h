@@ -143,8 +143,8 @@ class Changes {
   virtual std::unique_ptr<Iterator> NewIterator(
       const IterateOptions& options) = 0;
 
-  // A mark after the changes so far; RollbackTo undoes the later ones. Marks
-  // ascend; rolling back to one keeps it usable.
+  // A mark after the changes so far: how many there were, undone ones, too.
+  // RollbackTo undoes the later ones; rolling back to one keeps it usable.
   virtual uint64_t Mark() const = 0;
   virtual absl::Status RollbackTo(uint64_t mark) = 0;
   virtual bool empty() const = 0;  // nothing to commit
@@ -328,6 +328,8 @@ class Engine {
 
   virtual SnapshotRef GetSnapshot() = 0;
   virtual SequenceNumber LastSequence() const = 0;
+  // Puts, deletes and range deletions committed since the engine was opened.
+  virtual uint64_t EntriesWritten() const = 0;
 
   // Gives a name to `snapshot`, one of this engine's, or (null) to the newest
   // commit. On success the name stands for exactly that state until it is

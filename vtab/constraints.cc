@@ -157,9 +157,8 @@ const Constraint* Constraints::Find(const PathColumn& column,
     if (constraint.kind != kind || constraint.column != column.key.column) {
       continue;
     }
-    // NULL is NULL by any collation, and numbers have none.
-    if (kind == ConstraintKind::kNotNull ||
-        constraint.column == schema_.rowid_column ||
+    // Numbers have no collation.
+    if (constraint.column == schema_.rowid_column ||
         constraint.collation == column.key.collation) {
       if (constraint.literal != nullptr) return &constraint;
       if (unknown == nullptr) unknown = &constraint;

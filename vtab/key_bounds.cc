@@ -236,7 +236,7 @@ bool KeyWalk::BindIntervals(sqlite3_value** arguments) {
   const size_t position = plan_->prefix.size();
   const bool has_lower = plan_->lower != kNoArgument;
   const bool has_upper = plan_->upper != kNoArgument;
-  if (!has_lower && !has_upper && !plan_->not_null) {
+  if (!has_lower && !has_upper) {
     intervals_.emplace_back();
     return true;
   }

@@ -102,8 +102,7 @@ class PathPlanner {
                        });
   }
   bool HasRange() const {
-    return plan_.lower != kNoArgument || plan_.upper != kNoArgument ||
-           plan_.not_null;
+    return plan_.lower != kNoArgument || plan_.upper != kNoArgument;
   }
 
   int Use(const Constraint& constraint, const PathColumn& column) {
@@ -162,12 +161,6 @@ class PathPlanner {
     // What one bound lets in the other does not keep out.
     for (size_t i = first; i < candidate_.uses.size(); ++i) {
       if (mixed_) candidate_.uses[i].omit = false;
-    }
-    if (!HasRange() && column.nullable) {
-      if (const auto* not_null = Find(next, ConstraintKind::kNotNull)) {
-        plan_.not_null = true;
-        candidate_.uses.push_back({not_null, !mixed_});
-      }
     }
   }
 
@@ -366,7 +359,7 @@ class PathPlanner {
       if (is_known(known.prefix[i].argument)) continue;
       known.prefix.resize(i);
       known.lower = known.upper = kNoArgument;
-      known.not_null = known.blobs_too = false;
+      known.blobs_too = false;
       return known;
     }
     if (!is_known(known.lower)) known.lower = kNoArgument;
@@ -374,16 +367,18 @@ class PathPlanner {
     return known;
   }
 
+  MeasuredStore Store() const {
+    return {context_.engine, context_.transaction};
+  }
   double Total() const {
     return context_.engine == nullptr
                ? 1
-               : context_.statistics->Entries(context_.engine, path_);
+               : context_.statistics->Entries(Store(), path_);
   }
   double PerPrefix(size_t columns) const {
     if (columns == 0) return Total();
     if (context_.engine == nullptr) return 1;
-    return context_.statistics->EntriesPerPrefix(context_.engine, path_,
-                                                 columns);
+    return context_.statistics->EntriesPerPrefix(Store(), path_, columns);
   }
 
   // Texts that are numbers are thought to be few among others.
@@ -406,8 +401,8 @@ class PathPlanner {
     const Plan known = KnownPart(&values);
     double rows = 0;
     const size_t columns = plan_.prefix.size();
-    const bool has_bounds = known.lower != kNoArgument ||
-                            known.upper != kNoArgument || known.not_null;
+    const bool has_bounds =
+        known.lower != kNoArgument || known.upper != kNoArgument;
     if ((known.prefix.empty() && !has_bounds) || context_.engine == nullptr) {
       rows = PerPrefix(columns);
     } else {
@@ -524,10 +519,9 @@ class PathPlanner {
       const double groups = std::max(1.0, total / PerPrefix(plan_.distinct));
       read = std::min(read, groups * kSeekCost);
     }
-    const double bytes =
-        context_.engine == nullptr
-            ? 0
-            : context_.statistics->BytesEach(context_.engine, path_);
+    const double bytes = context_.engine == nullptr
+                             ? 0
+                             : context_.statistics->BytesEach(Store(), path_);
     double each = 1 + bytes / kBytesPerCost;
     if (path_.index != nullptr && !plan_.covering) each += kLookUpCost;
     candidate_.rows = MeetingTerms(read);
@@ -557,7 +551,6 @@ class PathPlanner {
       add(next, plan_.lower_strict ? ">?" : ">=?");
     if (plan_.upper != kNoArgument)
       add(next, plan_.upper_strict ? "<?" : "<=?");
-    if (plan_.not_null) add(next, " IS NOT NULL");
     if (!bounds.empty()) absl::StrAppend(text, " (", bounds, ")");
     if (plan_.reverse) absl::StrAppend(text, " DESC");
     if (plan_.distinct > 0) absl::StrAppend(text, " DISTINCT");

@@ -42,7 +42,6 @@ struct Plan {
   absl::InlinedVector<Column, 4> prefix;         // leading columns of the path
   int lower = kNoArgument, upper = kNoArgument;  // of the column after them
   bool lower_strict = false, upper_strict = false;
-  bool not_null = false;  // the column after the prefix must not be NULL
   // The bounds were made from a LIKE or GLOB, which may match any BLOB as well.
   bool blobs_too = false;
   int offset = kNoArgument;  // rows to pass over

@@ -123,8 +123,13 @@ int BestIndex(sqlite3_vtab* base, sqlite3_index_info* info) noexcept {
     if (!snapshot.usable) return SQLITE_CONSTRAINT;
     const bool as_of = snapshot.number >= 0;
     const Constraints constraints(table->layout.schema, info);
-    PlanContext context{&table->layout.schema, info, &constraints, engine,
-                        &table->statistics(),  {}};
+    PlanContext context{&table->layout.schema,
+                        info,
+                        &constraints,
+                        engine,
+                        table->database->transaction(),
+                        &table->statistics(),
+                        {}};
     MeasureShares(table, &context);
     Candidate candidate = ChooseCandidate(context, table, as_of);
     if (as_of) AddSnapshot(snapshot, &candidate, info);

@@ -1,6 +1,7 @@
 #include "vtab/statistics.h"
 
 #include <algorithm>
+#include <cmath>
 #include <memory>
 #include <optional>
 #include <string>
@@ -15,9 +16,13 @@ namespace {
 // before indexes have to tell the rest.
 constexpr size_t kPlaces = 12;
 constexpr int kCounted = 24;
-// Where there are fewer entries than places, or all in one block: so many of
-// the first are read.
+// Where there are fewer entries than places, or all in one block, of which
+// indexes tell nothing: so many of the first are read.
 constexpr int kFirstEntries = 256;
+// Entries written after which all is measured anew. Few, while there are few:
+// the plan for one row is the wrong one for a hundred.
+constexpr double kLeastSlack = 16;
+constexpr double kUsualSlack = 500;
 
 // The end of the first `columns` columns of `key` behind the path's prefix.
 std::optional<size_t> EndOfColumns(const AccessPath& path, std::string_view key,
@@ -29,6 +34,24 @@ std::optional<size_t> EndOfColumns(const AccessPath& path, std::string_view key,
     }
   }
   return key.size() - rest.size();
+}
+
+std::unique_ptr<Iterator> NewIterator(const MeasuredStore& store,
+                                      const AccessPath& path) {
+  IterateOptions options;
+  options.bounds = {path.prefix, path.prefix_end};
+  return store.transaction != nullptr ? store.transaction->NewIterator(options)
+                                      : store.engine->NewIterator(options);
+}
+
+// The entries that there are, up to kFirstEntries.
+int CountFirst(const MeasuredStore& store, const AccessPath& path) {
+  int count = 0;
+  const std::unique_ptr<Iterator> it = NewIterator(store, path);
+  for (it->SeekToFirst(); it->Valid() && count < kFirstEntries; it->Next()) {
+    ++count;
+  }
+  return count;
 }
 
 // How many entries begin with `prefix`.
@@ -100,39 +123,51 @@ void MeasureAtBegin(const AccessPath& path, Iterator* it,
 
 }  // namespace
 
-TableStatistics::PathStatistics& TableStatistics::Get(Engine* engine,
-                                                      const AccessPath& path) {
+TableStatistics::PathStatistics& TableStatistics::Get(
+    const MeasuredStore& store, const AccessPath& path) {
   PathStatistics& known = paths_[path.id];
-  const SequenceNumber now = engine->LastSequence();
-  const double slack = std::max(500.0, known.entries / 4);
-  if (known.taken_at == 0 ||
-      static_cast<double>(now - known.taken_at) > slack) {
-    const Engine::RangeEstimate estimate =
-        engine->Estimate({path.prefix, path.prefix_end});
-    known.entries = std::max(1.0, static_cast<double>(estimate.entries));
-    known.bytes_each = static_cast<double>(estimate.bytes) / known.entries;
-    known.taken_at = std::max<SequenceNumber>(now, 1);
-    known.per_prefix.clear();
+  const double uncommitted =
+      store.transaction == nullptr
+          ? 0
+          : static_cast<double>(store.transaction->Mark());
+  const double now =
+      static_cast<double>(store.engine->EntriesWritten()) + uncommitted;
+  const double slack = std::max(
+      std::clamp(known.entries, kLeastSlack, kUsualSlack), known.entries / 4);
+  if (known.taken_at && std::abs(now - *known.taken_at) <= slack) return known;
+  const Engine::RangeEstimate estimate =
+      store.engine->Estimate({path.prefix, path.prefix_end});
+  known.entries = static_cast<double>(estimate.entries);
+  if (known.entries < kFirstEntries) {
+    const int count = CountFirst(store, path);
+    known.entries = std::max(count, 1);
+    // Too many are a smaller mistake than too few.
+    if (count == kFirstEntries) known.entries += uncommitted;
   }
+  known.bytes_each = static_cast<double>(estimate.bytes) / known.entries;
+  known.taken_at = now;
+  known.per_prefix.clear();
   return known;
 }
 
-double TableStatistics::Entries(Engine* engine, const AccessPath& path) {
-  return Get(engine, path).entries;
+double TableStatistics::Entries(const MeasuredStore& store,
+                                const AccessPath& path) {
+  return Get(store, path).entries;
 }
 
-double TableStatistics::BytesEach(Engine* engine, const AccessPath& path) {
-  return Get(engine, path).bytes_each;
+double TableStatistics::BytesEach(const MeasuredStore& store,
+                                  const AccessPath& path) {
+  return Get(store, path).bytes_each;
 }
 
-double TableStatistics::EntriesPerPrefix(Engine* engine, const AccessPath& path,
+double TableStatistics::EntriesPerPrefix(const MeasuredStore& store,
+                                         const AccessPath& path,
                                          size_t columns) {
-  PathStatistics& known = Get(engine, path);
+  PathStatistics& known = Get(store, path);
   if (known.per_prefix.empty()) {
     known.per_prefix.resize(path.seek_columns, 1);
-    const std::unique_ptr<Iterator> it = engine->NewIterator(
-        {.snapshot = nullptr, .bounds = {path.prefix, path.prefix_end}});
-    if (!MeasureAtPlaces(engine, path, it.get(), &known.per_prefix)) {
+    const std::unique_ptr<Iterator> it = NewIterator(store, path);
+    if (!MeasureAtPlaces(store.engine, path, it.get(), &known.per_prefix)) {
       MeasureAtBegin(path, it.get(), &known.per_prefix);
     }
   }

@@ -5,6 +5,7 @@
 
 #include <cstddef>
 #include <cstdint>
+#include <optional>
 #include <vector>
 
 #include "absl/container/flat_hash_map.h"
@@ -13,28 +14,35 @@
 
 namespace nori {
 
-// Estimates from indexes of table files and samples, kept until the engine has
-// grown much. Not thread-safe.
+// What is looked at.
+struct MeasuredStore {
+  Engine* engine;
+  // The open write transaction, whose changes are seen; null: there is none.
+  Transaction* transaction;
+};
+
+// Estimates from indexes of table files and samples, kept until much has been
+// written; few entries are counted. Not thread-safe.
 class TableStatistics {
  public:
   // Entries of a path, at least 1, and the mean of their bytes.
-  double Entries(Engine* engine, const AccessPath& path);
-  double BytesEach(Engine* engine, const AccessPath& path);
+  double Entries(const MeasuredStore& store, const AccessPath& path);
+  double BytesEach(const MeasuredStore& store, const AccessPath& path);
   // Mean number of entries that share the values of the first `columns` columns
   // that the path can be sought by, at least 1. Reads some dozens of keys where
   // it is not known.
-  double EntriesPerPrefix(Engine* engine, const AccessPath& path,
+  double EntriesPerPrefix(const MeasuredStore& store, const AccessPath& path,
                           size_t columns);
 
  private:
   struct PathStatistics {
     double entries = 1;
     double bytes_each = 0;
-    SequenceNumber taken_at = 0;
+    std::optional<double> taken_at;  // so many entries had been written
     std::vector<double> per_prefix;  // [i]: of i + 1 columns; empty: not known
   };
 
-  PathStatistics& Get(Engine* engine, const AccessPath& path);
+  PathStatistics& Get(const MeasuredStore& store, const AccessPath& path);
 
   absl::flat_hash_map<uint32_t, PathStatistics> paths_;  // by id
 };

@@ -264,6 +264,10 @@ absl::Status Committer::Publish(const PrepareRecord& record,
       layer.info->first_segment = info->first_segment;
       layer.info->mixed = record.mixed_number != 0;
       layer.info->largest_sequence = layer.spilled->meta.largest_sequence;
+      const TableMeta& meta = layer.spilled->meta;
+      metrics_->entries_written.Add(meta.entries + meta.range_deletions);
+      metrics_->spilled_tables.Add();
+      metrics_->spilled_bytes.Add(meta.file_bytes);
       // Decided as a whole once the newest part is in a table of L0.
       if (layers.size() == 1) {
         layer.info->highest_mixed = record.mixed_number;

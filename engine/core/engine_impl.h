@@ -50,6 +50,9 @@ class EngineImpl final : public Engine {
   SequenceNumber LastSequence() const override {
     return committer_.last_sequence();
   }
+  uint64_t EntriesWritten() const override {
+    return metrics_.entries_written.Value();
+  }
   absl::Status CreateNamedSnapshot(const std::string& name,
                                    SnapshotRef snapshot) override
       ABSL_LOCKS_EXCLUDED(naming_mutex_, names_mutex_);

@@ -51,9 +51,9 @@ constexpr MetricInfo kMetrics[] = {
      &Metrics::write_rejections},
     {"background_errors", "Flushes and compactions that failed",
      &Metrics::background_errors},
-    {"spilled_tables", "Tables written by transactions too large for memory",
+    {"spilled_tables", "Tables of committed transactions too large for memory",
      &Metrics::spilled_tables},
-    {"spilled_bytes", "Bytes of tables written by such transactions",
+    {"spilled_bytes", "Bytes of tables of such transactions",
      &Metrics::spilled_bytes},
 };
 

@@ -38,7 +38,7 @@ class Session {
   Session(sqlite3* db, Tables tables);
 
   // Runs `records` in order. Conditions know the names "sqlite", which always
-  // holds, and "nori" or "ordinary".
+  // holds, "ordinary", "nori" and "small-nori", which is "nori", too.
   Report Run(const std::vector<Record>& records);
 
  private:
@@ -50,7 +50,7 @@ class Session {
 
   bool Applies(const Record& record) const;
   // Runs one statement and shows its values as `types` says; with empty
-  // `types`, drops them.
+  // `types`, drops them. Of EXPLAIN QUERY PLAN, "T" is what it says.
   Outcome Execute(const std::string& sql, const std::string& types);
   void RunStatement(const Record& record);
   void RunQuery(const Record& record, std::optional<Results>* results);

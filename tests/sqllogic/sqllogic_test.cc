@@ -122,8 +122,8 @@ class SessionTest : public ::testing::Test {
   SessionTest() { EXPECT_EQ(sqlite3_open(":memory:", &db_), SQLITE_OK); }
   ~SessionTest() override { sqlite3_close(db_); }
 
-  Report Run(std::string_view text) {
-    return Session(db_, Tables::kOrdinary).Run(Parsed(text));
+  Report Run(std::string_view text, Tables tables = Tables::kOrdinary) {
+    return Session(db_, tables).Run(Parsed(text));
   }
   std::string Nori(std::string_view sql, std::string_view more = "") {
     return ToNori(db_, sql, more);
@@ -173,6 +173,31 @@ TEST_F(SessionTest, TakesWhatIsRight) {
   EXPECT_EQ(report.skipped, 2u);
   EXPECT_EQ(*report.results[4], Results{"3 values hashing to "
                                         "c0710d6b4f15dfa88f600b0e6b624077"});
+}
+
+TEST_F(SessionTest, ConditionsKnowTheTables) {
+  constexpr char kSql[] =
+      "onlyif ordinary\nstatement ok\nSELECT 1\n\n"
+      "onlyif nori\nstatement ok\nSELECT 1\n\n"
+      "onlyif nori\nskipif small-nori\nstatement ok\nSELECT 1\n\n"
+      "onlyif small-nori\nstatement ok\nSELECT 1\n\n"
+      "onlyif small-nori\nstatement ok\nSELECT 1\n\n"
+      "onlyif small-nori\nstatement ok\nSELECT 1\n";
+  EXPECT_EQ(Run(kSql, Tables::kOrdinary).run, 1u);
+  EXPECT_EQ(Run(kSql, Tables::kNori).run, 2u);
+  EXPECT_EQ(Run(kSql, Tables::kSmallNori).run, 4u);
+}
+
+TEST_F(SessionTest, PlansAreShownWithoutTheirNumber) {
+  const Report report =
+      Run("query T\nEXPLAIN QUERY PLAN SELECT * FROM json_each('[]') ORDER BY "
+          "value\n\n"
+          "query ITII\nEXPLAIN SELECT 1\n");
+  ASSERT_EQ(report.failures.size(), 1u);
+  EXPECT_THAT(report.failures[0], HasSubstr("has 8 columns"));
+  EXPECT_THAT(*report.results[0],
+              ElementsAre("SCAN json_each VIRTUAL TABLE INDEX n:",
+                          "USE TEMP B-TREE FOR ORDER BY"));
 }
 
 TEST_F(SessionTest, IndexesOfVirtualTablesBecomeCalls) {

@@ -115,9 +115,11 @@ constexpr const char* kForSqlite[] = {
     "index has them in another order",
     "column = CAST(...): taken for constant although values of two types may "
     "be equal",
-    "LEFT JOIN with LIKE or GLOB on an indexed column in its ON clause",
-    "DISTINCT of a join: a column is taken for constant that equals one of "
-    "another table",
+    "outer joins with LIKE or GLOB on an indexed column in the ON clause or in "
+    "a subquery that is merged with the join",
+    "RIGHT and FULL JOIN with (a, b) IN (SELECT ...) in an OR",
+    "DISTINCT, GROUP BY, ORDER BY and windows of a join: a column is taken for "
+    "constant that equals one of another table",
     "which of two equal values min(), max(), DISTINCT and GROUP BY show, and "
     "which of several rows a failing UPDATE comes to first: the plan decides",
 };

@@ -18,14 +18,18 @@ constexpr const char* kValues[] = {
 constexpr const char* kComparisons[] = {
     "=", "=", "=", "<", "<=", ">", ">=", "<>", "IS"};
 
-// The same for all values that any collation or number type takes for equal.
-std::string Normal(const std::string& term) {
+bool HasPattern(const std::string& sql) {
+  return sql.find(" LIKE ") != std::string::npos ||
+         sql.find(" GLOB ") != std::string::npos;
+}
+
+}  // namespace
+
+std::string NormalSql(const std::string& term) {
   return "CASE typeof(" + term + ") WHEN 'text' THEN lower(rtrim(" + term +
          ")) WHEN 'blob' THEN hex(" + term + ") WHEN 'null' THEN NULL ELSE " +
          term + " + 0.0 END";
 }
-
-}  // namespace
 
 std::string QueryGenerator::Value() {
   if (OneIn(2)) return std::to_string(static_cast<int>(Uniform(14)) - 2);
@@ -196,28 +200,38 @@ std::string QueryGenerator::Comparison() {
 // With a condition over what is outside, too.
 std::string QueryGenerator::Subquery(const Sources& outer,
                                      const std::string& result, int depth) {
-  const Table& table = tables_[Uniform(tables_.size())];
-  const Source inner = {&table, "s" + std::to_string(aliases_++)};
+  const Table& table = AnyTable();
+  const Source inner = {&table, NewAlias()};
   Sources all = outer;
   all.push_back(inner);
   std::string selected = result.empty() ? Term(inner) : result;
-  if (selected == "max") selected = "max(" + Normal(Term(inner)) + ")";
-  return "SELECT " + selected + " FROM " + table.name + " " + inner.alias +
-         " WHERE " + Term(inner) + " " + Comparison() + " " + Operand(all) +
+  if (selected == "max") selected = "max(" + NormalSql(Term(inner)) + ")";
+  std::string from = table.name + " " + inner.alias;
+  if (OneIn(5)) {
+    const Source other = {&AnyStored(), NewAlias()};
+    from += (OneIn(2) ? " LEFT JOIN " : " JOIN ") + other.table->name + " " +
+            other.alias + " ON " + Term(other) + " = " + Term(inner);
+    all.push_back(other);
+  }
+  return "SELECT " + selected + " FROM " + from + " WHERE " + Term(inner) +
+         " " + Comparison() + " " + Operand(all) +
          (OneIn(2) ? " AND " + Condition({inner}, depth - 1) : "");
 }
 
 std::string QueryGenerator::InCondition(const Sources& sources,
-                                        const std::string& term) {
+                                        const std::string& term, int depth) {
   if (OneIn(4)) {
     // SQLite 3.40.1 answers NOT IN of a subquery with NULLs wrongly.
-    const Table& table = tables_[Uniform(tables_.size())];
-    const Source inner = {&table, "s" + std::to_string(aliases_++)};
+    const Table& table = AnyTable();
+    const Source inner = {&table, NewAlias()};
     const std::string selected = Term(inner);
     const bool negated = OneIn(3);
     return term + (negated ? " NOT IN (SELECT " : " IN (SELECT ") + selected +
            " FROM " + table.name + " " + inner.alias + " WHERE " +
            (negated ? selected + " IS NOT NULL" : Condition({inner}, 0)) + ")";
+  }
+  if (depth > 0 && OneIn(5)) {
+    return term + " IN (" + Subquery(sources, "", depth - 1) + ")";
   }
   std::string list = term + (OneIn(6) ? " NOT IN (" : " IN (");
   const size_t count = OneIn(8) ? 0 : 1 + Uniform(OneIn(5) ? 40 : 5);
@@ -228,12 +242,14 @@ std::string QueryGenerator::InCondition(const Sources& sources,
 }
 
 std::string QueryGenerator::RowValues(const Source& source) {
-  if (OneIn(3)) {
+  // In the OR of a RIGHT JOIN, SQLite 3.40.1 loses rows of an ordinary table
+  // that it finds by such an IN in an index.
+  if (source.table->is_stored && !joins_right_ && OneIn(3)) {
     // Of the same columns, which have one type: SQLite 3.40.1 mistakes the
     // affinities of an ordinary table's columns, where an index has them in
     // another order, and compares those of a virtual table's TEXT column as
     // text, with numbers, too.
-    const Source inner = {source.table, "s" + std::to_string(aliases_++)};
+    const Source inner = {source.table, NewAlias()};
     const std::vector<Column>& columns = source.table->columns;
     const Column& one = columns[Uniform(columns.size())];
     const Column& other = columns[Uniform(columns.size())];
@@ -256,6 +272,14 @@ std::string QueryGenerator::RowValues(const Source& source) {
          kOperators[Uniform(5)] + " (" + Value() + ", " + Value() + ")";
 }
 
+std::string QueryGenerator::Pattern() {
+  static constexpr const char* kPatterns[] = {
+      " LIKE 'a%'", " GLOB 'a*'",     " LIKE 'AB%'",
+      " GLOB 'A*'", " LIKE '5%'",     " LIKE 'a\\_%%' ESCAPE '\\'",
+      " LIKE 'a'",  " NOT LIKE 'a%'", " GLOB '5'"};
+  return kPatterns[Uniform(std::size(kPatterns))];
+}
+
 std::string QueryGenerator::Simple(const Sources& sources, int depth) {
   const Source& source = Any(sources);
   const std::string term = Term(source);
@@ -264,16 +288,11 @@ std::string QueryGenerator::Simple(const Sources& sources, int depth) {
       return term + " BETWEEN " + Operand(sources) + " AND " + Value();
     case 1:
     case 2:
-      return InCondition(sources, term);
+      return InCondition(sources, term, depth);
     case 3:
       return term + (OneIn(2) ? " IS NULL" : " IS NOT NULL");
-    case 4: {
-      static constexpr const char* kPatterns[] = {
-          " LIKE 'a%'", " GLOB 'a*'",     " LIKE 'AB%'",
-          " GLOB 'A*'", " LIKE '5%'",     " LIKE 'a\\_%%' ESCAPE '\\'",
-          " LIKE 'a'",  " NOT LIKE 'a%'", " GLOB '5'"};
-      return term + kPatterns[Uniform(std::size(kPatterns))];
-    }
+    case 4:
+      return term + Pattern();
     case 5: {
       static constexpr const char* kWithCollation[] = {"NOCASE", "BINARY",
                                                        "RTRIM"};
@@ -303,22 +322,27 @@ std::string QueryGenerator::Simple(const Sources& sources, int depth) {
 std::string QueryGenerator::Condition(const Sources& sources, int depth) {
   if (depth > 0 && OneIn(2)) {
     const std::string joined = "(" + Condition(sources, depth - 1) +
-                               (OneIn(3) ? " OR " : " AND ") +
+                               (OneIn(2) ? " OR " : " AND ") +
                                Condition(sources, depth - 1) + ")";
     return OneIn(10) ? "NOT " + joined : joined;
   }
   return Simple(sources, depth);
 }
 
-// SQLite 3.40.1 loses the rows of a LEFT JOIN whose ON clause has a LIKE or
-// GLOB on an indexed column of an ordinary table.
-std::string QueryGenerator::InOnClause(const Source& source) {
+// SQLite 3.40.1 loses the rows of an outer join whose ON clause, or a subquery
+// that it merges with the join, has a LIKE or GLOB on an indexed column of an
+// ordinary table.
+std::string QueryGenerator::InOnClause(const Sources& sources) {
   while (true) {
-    std::string condition = Simple({source}, 0);
-    if (condition.find(" LIKE ") == std::string::npos &&
-        condition.find(" GLOB ") == std::string::npos) {
-      return condition;
-    }
+    std::string condition = Simple(sources, 0);
+    if (!HasPattern(condition)) return condition;
+  }
+}
+
+std::string QueryGenerator::WhereInside(const Sources& sources) {
+  while (true) {
+    std::string where = Where(sources);
+    if (!HasPattern(where)) return where;
   }
 }
 
@@ -327,28 +351,114 @@ std::string QueryGenerator::From(Sources* sources, size_t most) {
       std::min<size_t>(most, OneIn(3) ? 1 : (OneIn(4) ? 3 : 2));
   std::string from;
   for (size_t i = 0; i < count; ++i) {
-    const Table& table = tables_[Uniform(tables_.size())];
+    const Table& table = AnyTable();
     const Source source = {&table, std::string(1, static_cast<char>('x' + i))};
+    sources->push_back(source);
     if (i == 0) {
       from = table.name + " " + source.alias;
-    } else {
-      static constexpr const char* kJoins[] = {" JOIN ", " JOIN ",
-                                               " LEFT JOIN ", " CROSS JOIN "};
-      from += kJoins[Uniform(4)] + table.name + " " + source.alias + " ON " +
-              source.alias + "." +
-              table.columns[Uniform(table.columns.size())].name +
-              (OneIn(6) ? " IS " : " = ") + Term(Any(*sources));
-      if (OneIn(4)) {
-        from += " AND " + InOnClause(source);
-      }
+      continue;
     }
-    sources->push_back(source);
+    static constexpr size_t kFirstRight = 5;
+    static constexpr const char* kJoins[] = {
+        " JOIN ",       " JOIN ",       " LEFT JOIN ", " LEFT JOIN ",
+        " CROSS JOIN ", " RIGHT JOIN ", " FULL JOIN "};
+    const size_t kind = Uniform(std::size(kJoins));
+    joins_right_ = joins_right_ || kind >= kFirstRight;
+    from += kJoins[kind] + table.name + " " + source.alias;
+    if (OneIn(10)) {
+      from += " USING (a)";
+      continue;
+    }
+    from += " ON " + source.alias + "." +
+            table.columns[Uniform(table.columns.size())].name +
+            (OneIn(6) ? " IS " : " = ") + Term((*sources)[Uniform(i)]);
+    if (OneIn(4)) from += " AND " + InOnClause({source});
+    if (OneIn(8)) from += " AND " + InOnClause(*sources);
   }
   return from;
 }
 
+std::string QueryGenerator::NormalTerm(const Sources& sources) {
+  return NormalSql(Term(Any(sources)));
+}
+
+// Called a, b and so on.
+std::string QueryGenerator::NormalColumns(const Sources& sources,
+                                          size_t count) {
+  std::string columns;
+  for (size_t i = 0; i < count; ++i) {
+    columns += (i > 0 ? ", " : "") + NormalTerm(sources) + " AS " +
+               static_cast<char>('a' + i);
+  }
+  return columns;
+}
+
+std::string QueryGenerator::Filter(const Sources& sources) {
+  return OneIn(3) ? " FILTER (WHERE " + Condition(sources, 1) + ")" : "";
+}
+
+// A subquery in a FROM clause. All its columns tell its rows apart, as far as
+// it matters, unless it has its table's key.
+const QueryGenerator::Table& QueryGenerator::Derived() {
+  const Table& table = AnyStored();
+  const Source inner = {&table, NewAlias()};
+  const Sources sources = {inner};
+  const std::string from = " FROM " + table.name + " " + inner.alias;
+  size_t count = 2 + Uniform(2);  // of the columns that are not the table's
+  Table derived;
+  derived.is_stored = derived.has_rowid = false;
+  std::string sql;
+  switch (Uniform(6)) {
+    case 0:
+    case 1:
+      count = 0;
+      derived.columns = table.columns;
+      derived.key = table.key;
+      for (const Column& column : table.columns) {
+        sql +=
+            (sql.empty() ? "SELECT " : ", ") + inner.alias + "." + column.name;
+      }
+      if (table.has_rowid) {
+        sql += ", " + inner.alias + ".rowid AS r";
+        derived.key = {"r"};
+      }
+      sql += from + WhereInside(sources);
+      if (OneIn(3)) sql += KeyOrder(sources) + Limit();
+      break;
+    case 2:
+      sql = "SELECT DISTINCT " + NormalColumns(sources, count) + from +
+            WhereInside(sources);
+      break;
+    case 3: {
+      const std::string by = Term(inner);
+      count = 2;
+      sql = "SELECT " + NormalSql(by) + " AS a, count(*)" + Filter(sources) +
+            " AS b" + from + WhereInside(sources) + " GROUP BY " + by;
+      break;
+    }
+    case 4:
+      sql = CompoundSelect(count);
+      break;
+    default:
+      count = 2;
+      sql = "SELECT " + NormalTerm(sources) + " AS a, row_number() OVER (" +
+            KeyOrder(sources).substr(1) + ") AS b" + from +
+            WhereInside(sources);
+      break;
+  }
+  for (size_t i = 0; i < count; ++i) {
+    Column column;
+    column.name = std::string(1, static_cast<char>('a' + i));
+    column.plain = true;
+    derived.columns.push_back(column);
+    derived.key.push_back(column.name);
+  }
+  derived.name = "(" + sql + ")";
+  return derived_.emplace_back(std::move(derived));
+}
+
 std::string QueryGenerator::Where(const Sources& sources) {
-  if (OneIn(6)) return "";
+  if (OneIn(3)) return "";
   return " WHERE " + Condition(sources, 2);
 }
 
@@ -387,152 +497,6 @@ std::string QueryGenerator::Limit() {
   if (OneIn(8)) limit = " LIMIT -1";
   if (OneIn(2)) limit += " OFFSET " + std::to_string(Uniform(8));
   return limit;
-}
-
-QueryGenerator::Statement QueryGenerator::Rows() {
-  Sources sources;
-  const std::string from = From(&sources);
-  const std::string sql =
-      "SELECT " + Outputs(sources) + " FROM " + from + Where(sources);
-  if (OneIn(3)) return {sql};
-  // Of a join, SQLite takes a column for constant that equals one of another
-  // table, though values of two types may equal it.
-  if (sources.size() > 1) return {sql + KeyOrder(sources)};
-  return {sql + KeyOrder(sources) + Limit(), true};
-}
-
-QueryGenerator::Statement QueryGenerator::Groups() {
-  Sources sources;
-  const std::string from = From(&sources);
-  std::string groups = Term(Any(sources));
-  std::string normal = Normal(groups);
-  // Of a join by one term: two may be equal by its condition, and SQLite then
-  // sorts by one of them only, though values of two types may be equal to it.
-  for (size_t i = sources.size() > 1 ? 0 : Uniform(2); i > 0; --i) {
-    const std::string term = Term(Any(sources));
-    groups += ", " + term;
-    normal += ", " + Normal(term);
-  }
-  const std::string counted = Term(Any(sources));
-  std::string sql = "SELECT " + normal + ", count(*), count(" + counted +
-                    "), max(" + Normal(counted) + ") FROM " + from +
-                    Where(sources) + " GROUP BY " + groups;
-  if (OneIn(3)) sql += " HAVING count(*) > " + std::to_string(Uniform(3));
-  if (OneIn(2)) return {sql};
-  // The groups' order is total; as is that of the rows then.
-  std::string order = groups;
-  if (OneIn(2)) {
-    for (size_t at = 0; (at = order.find(", ", at)) != std::string::npos;) {
-      order.replace(at, 2, " DESC, ");
-      at += 7;
-    }
-    order += " DESC";
-  }
-  return {sql + " ORDER BY " + order, sources.size() == 1};
-}
-
-QueryGenerator::Statement QueryGenerator::Distinct() {
-  Sources sources;
-  // Of a join, SQLite takes a column for constant that equals one of another
-  // table, and may show rows twice.
-  const std::string from = From(&sources, /*most=*/1);
-  std::string plain;
-  for (const Source& source : sources) {
-    for (const Column& column : source.table->columns) {
-      if (!column.plain || OneIn(3)) continue;
-      plain += (plain.empty() ? "" : ", ") + source.alias + "." + column.name;
-    }
-  }
-  if (plain.empty() || OneIn(4)) {
-    return {"SELECT count(*) FROM (SELECT DISTINCT " + Outputs(sources) +
-            " FROM " + from + Where(sources) + ")"};
-  }
-  const std::string sql =
-      "SELECT DISTINCT " + plain + " FROM " + from + Where(sources);
-  if (OneIn(2)) return {sql};
-  return {sql + " ORDER BY " + plain + (OneIn(3) ? " DESC" : ""),
-          sources.size() == 1};
-}
-
-QueryGenerator::Statement QueryGenerator::Compound() {
-  static constexpr const char* kOperators[] = {" UNION ", " UNION ALL ",
-                                               " INTERSECT ", " EXCEPT "};
-  std::string sql;
-  for (size_t i = 0; i < 2 + Uniform(2); ++i) {
-    if (i > 0) sql += kOperators[Uniform(4)];
-    Sources sources;
-    const std::string from = From(&sources);
-    sql += "SELECT " + Normal(Term(Any(sources))) + " AS u, " +
-           Normal(Term(Any(sources))) + " AS v FROM " + from + Where(sources);
-  }
-  if (OneIn(2)) return {sql};
-  return {sql + " ORDER BY 1, 2" + Limit(), true};
-}
-
-QueryGenerator::Statement QueryGenerator::Windows() {
-  Sources sources;
-  const std::string from = From(&sources, /*most=*/1);
-  const std::string order = KeyOrder(sources);
-  const std::string term = Term(Any(sources));
-  static constexpr const char* kFrames[] = {
-      "", "", " ROWS BETWEEN 2 PRECEDING AND CURRENT ROW",
-      " ROWS BETWEEN CURRENT ROW AND UNBOUNDED FOLLOWING"};
-  return {"SELECT " + term + ", row_number() OVER (" + order.substr(1) +
-          "), count(" + Term(Any(sources)) + ") OVER (PARTITION BY " + term +
-          order + kFrames[Uniform(4)] + ") FROM " + from + Where(sources)};
-}
-
-QueryGenerator::Statement QueryGenerator::CommonTable() {
-  Sources sources;
-  const Table& table = tables_[Uniform(tables_.size())];
-  const Source source = {&table, "x"};
-  if (OneIn(2)) {
-    return {
-        "WITH RECURSIVE r(n) AS (SELECT 1 UNION ALL SELECT n + 1 FROM r "
-        "WHERE n < 12) SELECT r.n, x.* FROM r " +
-        std::string(OneIn(2) ? "LEFT JOIN " : "JOIN ") + table.name + " x ON " +
-        Term(source) + (OneIn(2) ? " = r.n" : " > r.n") +
-        (OneIn(2) ? " AND " + InOnClause(source) : "")};
-  }
-  const std::string from = From(&sources);
-  return {"WITH c(u, v) AS (SELECT " + Term(Any(sources)) + ", " +
-          Term(Any(sources)) + " FROM " + from + Where(sources) +
-          ") SELECT q.*, c.u FROM c JOIN " + table.name + " q ON " +
-          Term({&table, "q"}) + " = c.v"};
-}
-
-QueryGenerator::Statement QueryGenerator::MinMax() {
-  const Table& table = tables_[Uniform(tables_.size())];
-  const Sources sources = {{&table, "x"}};
-  std::string column;
-  for (const Column& one : table.columns) {
-    if (one.plain && (column.empty() || OneIn(2))) column = "x." + one.name;
-  }
-  if (column.empty()) column = "count(*)";
-  const std::string what = column == "count(*)" ? column
-                           : OneIn(2)           ? "max(" + column + ")"
-                                                : "min(" + column + ")";
-  return {"SELECT " + what + " FROM " + table.name + " x" + Where(sources)};
-}
-
-QueryGenerator::Statement QueryGenerator::Query() {
-  switch (Uniform(12)) {
-    case 0:
-      return Groups();
-    case 1:
-    case 2:
-      return Distinct();
-    case 3:
-      return Compound();
-    case 4:
-      return Windows();
-    case 5:
-      return CommonTable();
-    case 6:
-      return MinMax();
-    default:
-      return Rows();
-  }
 }
 
 }  // namespace nori

@@ -6,6 +6,7 @@
 
 #include <cstddef>
 #include <cstdint>
+#include <deque>
 #include <random>
 #include <string>
 #include <vector>
@@ -45,11 +46,12 @@ class QueryGenerator {
                          // as BINARY
   };
   struct Table {
-    std::string name;
+    std::string name;  // as it stands in a FROM clause
     std::vector<Column> columns;
     std::vector<std::string> key;  // what tells rows apart
     bool has_rowid = true;
     bool has_unique = false;  // beside the key
+    bool is_stored = true;    // else a subquery
   };
   // A table in a FROM clause.
   struct Source {
@@ -66,35 +68,57 @@ class QueryGenerator {
   const Source& Any(const Sources& sources) {
     return sources[Uniform(sources.size())];
   }
+  const Table& AnyStored() { return tables_[Uniform(tables_.size())]; }
+  // A stored table, now and then a subquery.
+  const Table& AnyTable() { return OneIn(6) ? Derived() : AnyStored(); }
+  std::string NewAlias() { return "s" + std::to_string(aliases_++); }
   std::string Term(const Source& source);
+  std::string NormalTerm(const Sources& sources);
   std::string Comparison();
   std::string Condition(const Sources& sources, int depth);
   std::string ConditionOfChange(const Sources& source);
   std::string Simple(const Sources& sources, int depth);
-  std::string InCondition(const Sources& sources, const std::string& term);
+  std::string Pattern();
+  std::string InCondition(const Sources& sources, const std::string& term,
+                          int depth);
   std::string RowValues(const Source& source);
   std::string Subquery(const Sources& outer, const std::string& result,
                        int depth);
-  std::string InOnClause(const Source& source);
+  std::string InOnClause(const Sources& sources);
   std::string From(Sources* sources, size_t most = 3);
   std::string Where(const Sources& sources);
+  // Of a subquery in a FROM clause.
+  std::string WhereInside(const Sources& sources);
   std::string KeyOrder(const Sources& sources);
   std::string Outputs(const Sources& sources);
   std::string Limit();
+  std::string Filter(const Sources& sources);
+  const Table& Derived();
+  std::string NormalColumns(const Sources& sources, size_t count);
 
+  // In query_shapes.cc.
   Statement Rows();
   Statement Groups();
   Statement Distinct();
+  std::string CompoundSelect(size_t count);
   Statement Compound();
+  std::string WindowFunction(const Sources& sources, bool total);
   Statement Windows();
+  std::string Frame(bool total, bool one_term);
   Statement CommonTable();
+  Statement Recursive();
   Statement MinMax();
 
   std::mt19937_64 random_;
   std::vector<Table> tables_;
+  std::deque<Table> derived_;  // of the query at hand
   std::vector<std::string> native_sql_, nori_sql_;
+  bool joins_right_ = false;  // likewise: it has a RIGHT or FULL JOIN
   int aliases_ = 0;
 };
+
+// The same for all values that any collation or number type takes for equal.
+std::string NormalSql(const std::string& term);
 
 }  // namespace nori
 

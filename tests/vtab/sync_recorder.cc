@@ -12,6 +12,7 @@
 #include <filesystem>
 #include <fstream>
 #include <mutex>
+#include <optional>
 #include <sstream>
 #include <vector>
 
@@ -22,6 +23,7 @@ namespace fs = std::filesystem;
 
 constexpr size_t kBlock = 4096;
 constexpr char kRemovedPrefix[] = "removed-";
+constexpr char kGoingSuffix[] = ".going";
 
 // Never destroyed: threads may sync while the process ends.
 struct Recorder {
@@ -119,15 +121,67 @@ int Sync(long call, int fd) {
   return result;
 }
 
+uint64_t InodeOf(const std::string& path) {
+  struct stat info = {};
+  stat(path.c_str(), &info);
+  return info.st_ino;
+}
+
+// Takes the record of a file away while its last name goes: the inode's next
+// file begins with nothing synced. A process that is killed before the name is
+// gone leaves the record to EndRemovals.
+class RemovalOfRecord {
+ public:
+  RemovalOfRecord(const std::string& records, uint64_t inode,
+                  const std::string& path)
+      : aside_(RecordOf(records, inode) + kGoingSuffix) {
+    WriteWhole(aside_ + ".path", path);
+    Move(RecordOf(records, inode), aside_);
+  }
+  ~RemovalOfRecord() {
+    syscall(SYS_unlinkat, AT_FDCWD, aside_.c_str(), 0);
+    syscall(SYS_unlinkat, AT_FDCWD, (aside_ + ".path").c_str(), 0);
+  }
+  RemovalOfRecord(const RemovalOfRecord&) = delete;
+  RemovalOfRecord& operator=(const RemovalOfRecord&) = delete;
+
+  static void Move(const std::string& from, const std::string& to) {
+    syscall(SYS_renameat2, AT_FDCWD, from.c_str(), AT_FDCWD, to.c_str(), 0);
+  }
+
+ private:
+  const std::string aside_;
+};
+
+// Puts back what a killed process took away for a removal that did not happen.
+void EndRemovals(const std::string& records) {
+  std::error_code ignored;
+  std::vector<std::string> going;
+  for (const auto& entry : fs::directory_iterator(records, ignored)) {
+    const std::string path = entry.path().string();
+    if (EndsWith(path, kGoingSuffix)) going.push_back(path);
+  }
+  for (const std::string& aside : going) {
+    const std::string record =
+        aside.substr(0, aside.size() - sizeof(kGoingSuffix) + 1);
+    const std::string inode = fs::path(record).filename().string();
+    if (std::to_string(InodeOf(ReadWhole(aside + ".path"))) == inode) {
+      RemovalOfRecord::Move(aside, record);
+    } else {
+      fs::remove(aside);
+    }
+    fs::remove(aside + ".path");
+  }
+}
+
 int Rename(const char* from, const char* to) {
   TellObserver();
   Recorder& recorder = TheRecorder();
   const std::lock_guard<std::mutex> lock(recorder.mutex);
   struct stat info;
+  std::optional<RemovalOfRecord> removal;
   if (!recorder.records.empty() && stat(to, &info) == 0) {
-    // The inode's next file begins with nothing synced.
-    const std::string record = RecordOf(recorder.records, info.st_ino);
-    syscall(SYS_unlinkat, AT_FDCWD, record.c_str(), 0);
+    removal.emplace(recorder.records, info.st_ino, to);
   }
   return static_cast<int>(
       syscall(SYS_renameat2, AT_FDCWD, from, AT_FDCWD, to, 0));
@@ -138,6 +192,7 @@ int Unlink(const char* path) {
   Recorder& recorder = TheRecorder();
   const std::lock_guard<std::mutex> lock(recorder.mutex);
   struct stat info;
+  std::optional<RemovalOfRecord> removal;
   if (!recorder.records.empty() && stat(path, &info) == 0) {
     if (EndsWith(path, "-journal")) {
       const std::string kept =
@@ -145,8 +200,7 @@ int Unlink(const char* path) {
       WriteWhole(kept + ".path", path);
       static_cast<void>(::link(path, kept.c_str()));
     } else if (info.st_nlink == 1) {
-      const std::string record = RecordOf(recorder.records, info.st_ino);
-      syscall(SYS_unlinkat, AT_FDCWD, record.c_str(), 0);
+      removal.emplace(recorder.records, info.st_ino, path);
     }
   }
   return static_cast<int>(syscall(SYS_unlinkat, AT_FDCWD, path, 0));
@@ -159,12 +213,6 @@ std::vector<std::string> FilesIn(const std::string& directory) {
   }
   std::sort(files.begin(), files.end());
   return files;
-}
-
-uint64_t InodeOf(const std::string& path) {
-  struct stat info = {};
-  stat(path.c_str(), &info);
-  return info.st_ino;
 }
 
 bool IsRemovedFile(const std::string& record) {
@@ -194,6 +242,7 @@ std::string Survivor(const std::string& synced, const std::string& written,
 void StartRecording(const std::string& records) {
   Recorder& recorder = TheRecorder();
   const std::lock_guard<std::mutex> lock(recorder.mutex);
+  EndRemovals(records);
   recorder.records = records;
 }
 
@@ -207,6 +256,7 @@ void RecordAsDurable(const std::string& directory, const std::string& records) {
 
 void LosePower(const std::string& directory, const std::string& records,
                std::mt19937_64* random) {
+  EndRemovals(records);
   for (const std::string& path : FilesIn(directory)) {
     if (EndsWith(path, "-shm")) {
       fs::remove(path);
