@@ -30,17 +30,23 @@ std::string Literal(sqlite3_value* value) {
   }
 }
 
-// `path`, in the VFS that NORI_TEST_VFS names if it is set and the path says
-// nothing else.
+// A path that says nothing else is meant in the VFS that is tested.
 std::string NameToOpen(const std::string& path) {
-  const char* const vfs = std::getenv("NORI_TEST_VFS");
-  if (vfs == nullptr || !path.starts_with('/')) return path;
-  // Loading registers it.
-  static const TestConnection loader(":memory:");
-  return "file:" + path + "?vfs=" + vfs;
+  return TestsVfsNori() && path.starts_with('/') ? InVfsNori(path) : path;
 }
 
 }  // namespace
+
+bool TestsVfsNori() {
+  const char* const vfs = std::getenv("NORI_TEST_VFS");
+  return vfs != nullptr && std::string(vfs) == "nori";
+}
+
+std::string InVfsNori(const std::string& path) {
+  // Loading registers it.
+  static const TestConnection loader(":memory:");
+  return "file:" + path + "?vfs=nori";
+}
 
 TestConnection::TestConnection(const std::string& path, bool load) {
   EXPECT_EQ(sqlite3_open_v2(
