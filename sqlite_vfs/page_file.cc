@@ -77,7 +77,14 @@ absl::StatusOr<PageFile::Geometry> PageFile::ReadGeometry(
   return geometry;
 }
 
+absl::Status PageFile::CheckProcess() const {
+  if (owner_ == CurrentProcess()) return absl::OkStatus();
+  return absl::FailedPreconditionError(
+      "this connection was opened before a fork; open a new one in the child");
+}
+
 absl::StatusOr<PageFile::View> PageFile::CurrentView() const {
+  NORI_RETURN_IF_ERROR(CheckProcess());
   if (transaction_ != nullptr) return View{committed_.snapshot, geometry_};
   if (level_ > SQLITE_LOCK_NONE) return committed_;
   View view;
@@ -88,6 +95,7 @@ absl::StatusOr<PageFile::View> PageFile::CurrentView() const {
 
 absl::Status PageFile::Lock(int level) {
   if (level <= level_) return absl::OkStatus();
+  NORI_RETURN_IF_ERROR(CheckProcess());
   if (level_ == SQLITE_LOCK_NONE) {
     NORI_ASSIGN_OR_RETURN(committed_, CurrentView());
     level_ = SQLITE_LOCK_SHARED;
@@ -106,6 +114,7 @@ absl::Status PageFile::Lock(int level) {
 }
 
 void PageFile::Unlock(int level) {
+  if (owner_ != CurrentProcess()) Abandon();
   if (level >= level_) return;
   if (level_ > SQLITE_LOCK_SHARED && level <= SQLITE_LOCK_SHARED) {
     Discard();
@@ -116,7 +125,19 @@ void PageFile::Unlock(int level) {
   level_ = level;
 }
 
+void PageFile::Abandon() {
+  static_cast<void>(transaction_.release());
+  if (committed_.snapshot != nullptr) {
+    static_cast<void>(new SnapshotRef(std::move(committed_.snapshot)));
+  }
+  committed_ = {};
+  prepared_ = durable_ = given_up_ = false;
+  rows_ = nullptr;
+  level_ = SQLITE_LOCK_NONE;
+}
+
 void PageFile::Discard() {
+  if (owner_ != CurrentProcess()) Abandon();
   if (transaction_ != nullptr) {
     if (const absl::Status status = transaction_->Rollback(); !status.ok()) {
       sqlite3_log(SQLITE_IOERR, "nori: undoing a transaction: %s",
@@ -167,7 +188,10 @@ absl::StatusOr<size_t> PageFile::Read(uint64_t offset, size_t size,
   // The pager looks for changes by others only as it begins to read. Under
   // locking_mode=EXCLUSIVE it tells in no other way that it gave up a
   // transaction without playing back a journal.
-  if (offset == kChangeCounter && size == 16) Discard();
+  if (offset == kChangeCounter && size == 16) {
+    Discard();
+    given_up_ = false;
+  }
   EndRollback();
   NORI_ASSIGN_OR_RETURN(const View view, CurrentView());
   const uint64_t end = std::min(view.geometry.size, offset + size);
@@ -297,10 +321,15 @@ absl::Status PageFile::Prepare(RowChanges* with) {
   return absl::OkStatus();
 }
 
-absl::Status PageFile::Sync() {
-  // The sync after the journal was played back.
+absl::Status PageFile::BeginSync(bool is_part) {
+  // The end of the journal's playback.
   if (std::exchange(given_up_, false)) return absl::OkStatus();
+  return is_part ? Sync() : absl::OkStatus();
+}
+
+absl::Status PageFile::Sync() {
   if (transaction_ == nullptr || prepared_) return absl::OkStatus();
+  NORI_RETURN_IF_ERROR(CheckProcess());
   const bool with_rows =
       rows_ != nullptr && changed_since_rows_ && rows_->IsCommitting();
   const absl::Status status = Prepare(with_rows ? rows_ : nullptr);
@@ -315,6 +344,7 @@ absl::Status PageFile::Sync() {
 }
 
 absl::Status PageFile::CommitPhaseTwo() {
+  NORI_RETURN_IF_ERROR(CheckProcess());
   if (given_up_) return absl::InternalError("the transaction was given up");
   if (transaction_ == nullptr && rows_ == nullptr) return absl::OkStatus();
   absl::Status status;

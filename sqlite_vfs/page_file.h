@@ -9,6 +9,8 @@
 #ifndef NORI_SQLITE_VFS_PAGE_FILE_H_
 #define NORI_SQLITE_VFS_PAGE_FILE_H_
 
+#include <sys/types.h>
+
 #include <cstdint>
 #include <memory>
 #include <string>
@@ -17,6 +19,7 @@
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
 #include "sqlite_vfs/page_store.h"
+#include "sqlite_vfs/process.h"
 
 namespace nori {
 
@@ -37,12 +40,15 @@ class RowChanges {
   virtual void Committed() = 0;
 };
 
-// Not thread-safe: SQLite calls one file from one thread at a time.
+// Not thread-safe: SQLite calls one file from one thread at a time. In a forked
+// child everything is kFailedPrecondition, but letting go.
 class PageFile {
  public:
   // `fixed`: the only state that is read; null: the newest at each Lock.
   PageFile(PageStoreRef store, SnapshotRef fixed)
-      : store_(std::move(store)), fixed_(std::move(fixed)) {}
+      : owner_(CurrentProcess()),
+        store_(std::move(store)),
+        fixed_(std::move(fixed)) {}
   ~PageFile() { Unlock(0); }
   PageFile(const PageFile&) = delete;
   PageFile& operator=(const PageFile&) = delete;
@@ -68,6 +74,11 @@ class PageFile {
   absl::Status Write(uint64_t offset, std::string_view data);
   absl::Status Truncate(uint64_t size);
 
+  // Told at the end of a commit's or a rollback's writes, before Sync, which
+  // does not come with synchronous=OFF. `is_part`: of a commit over several
+  // files, in which SQLite ignores errors of CommitPhaseTwo; this is as Sync
+  // then.
+  absl::Status BeginSync(bool is_part);
   // Writes what the commit will need and makes it durable; commits nothing.
   // After an error what was written is given up, and SQLite plays its journal
   // back.
@@ -111,7 +122,11 @@ class PageFile {
   absl::Status StageGeometry();
   absl::Status Prepare(RowChanges* with);
   void Discard();
+  absl::Status CheckProcess() const;
+  // In a forked child, which must not touch the engine, not even to let go.
+  void Abandon();
 
+  const pid_t owner_;
   const PageStoreRef store_;
   const SnapshotRef fixed_;
   int level_ = 0;

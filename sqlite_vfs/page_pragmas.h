@@ -14,8 +14,10 @@ namespace nori {
 
 // Answers `PRAGMA name = argument` (null: without one); nullopt where SQLite
 // goes on with it. journal_mode is always "memory": commits are the engine's,
-// the journal only serves a rollback.
+// the journal only serves a rollback. kPermissionDenied: it would change what
+// is open for reading only (`read_only`).
 absl::StatusOr<std::optional<std::string>> AnswerPragma(Engine* engine,
+                                                        bool read_only,
                                                         std::string_view name,
                                                         const char* argument);
 

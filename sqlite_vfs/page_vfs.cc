@@ -24,14 +24,26 @@ constexpr int kGivePageFile = 0x6e6f7269;
 struct PageHandle {
   sqlite3_file base;
   PageFile* file;
+  bool read_only;
 };
 
-PageFile* FileOf(sqlite3_file* base) {
-  return reinterpret_cast<PageHandle*>(base)->file;
+PageHandle* HandleOf(sqlite3_file* base) {
+  return reinterpret_cast<PageHandle*>(base);
+}
+PageFile* FileOf(sqlite3_file* base) { return HandleOf(base)->file; }
+
+struct PageVfs : sqlite3_vfs {
+  sqlite3_vfs* lower;
+  PageStores* stores;  // null: the process's
+};
+
+PageStores* StoresOf(sqlite3_vfs* vfs) {
+  PageStores* const stores = static_cast<PageVfs*>(vfs)->stores;
+  return stores != nullptr ? stores : PageStores::OfProcess();
 }
 
 sqlite3_vfs* LowerOf(sqlite3_vfs* vfs) {
-  return static_cast<sqlite3_vfs*>(vfs->pAppData);
+  return static_cast<PageVfs*>(vfs)->lower;
 }
 
 int CodeOf(const absl::Status& status, int otherwise) {
@@ -158,9 +170,14 @@ char* Copy(std::string_view text) {
   return sqlite3_mprintf("%.*s", static_cast<int>(text.size()), text.data());
 }
 
-int Pragma(PageFile* file, char** text) {
-  file->EndRollback();
-  const auto answer = AnswerPragma(file->engine(), text[1], text[2]);
+int Pragma(PageHandle* handle, char** text) {
+  handle->file->EndRollback();
+  const auto answer =
+      AnswerPragma(handle->file->engine(), handle->read_only, text[1], text[2]);
+  if (absl::IsPermissionDenied(answer.status())) {
+    text[0] = Copy(std::string(answer.status().message()));
+    return SQLITE_READONLY;
+  }
   if (!answer.ok()) {
     text[0] = Copy(std::string(answer.status().message()));
     return CodeOf(answer.status(), SQLITE_ERROR);
@@ -173,10 +190,14 @@ int Pragma(PageFile* file, char** text) {
 int FileControl(sqlite3_file* base, int operation, void* argument) noexcept {
   return Guarded([&] {
     switch (operation) {
+      case SQLITE_FCNTL_SYNC:
+        return ReportAsDisk(
+            FileOf(base)->BeginSync(/*is_part=*/argument != nullptr),
+            SQLITE_IOERR_FSYNC);
       case SQLITE_FCNTL_COMMIT_PHASETWO:
         return ReportAsDisk(FileOf(base)->CommitPhaseTwo(), SQLITE_IOERR);
       case SQLITE_FCNTL_PRAGMA:
-        return Pragma(FileOf(base), static_cast<char**>(argument));
+        return Pragma(HandleOf(base), static_cast<char**>(argument));
       case kGivePageFile:
         *static_cast<PageFile**>(argument) = FileOf(base);
         return SQLITE_OK;
@@ -224,7 +245,8 @@ struct Opened {
   bool read_only = false;
 };
 
-absl::StatusOr<Opened> OpenPages(const char* name, int flags) {
+absl::StatusOr<Opened> OpenPages(PageStores* stores, const char* name,
+                                 int flags) {
   const char* const snapshot = sqlite3_uri_parameter(name, "nori_snapshot");
   const bool immutable = sqlite3_uri_boolean(name, "immutable", 0) != 0;
   const bool read_only =
@@ -234,7 +256,7 @@ absl::StatusOr<Opened> OpenPages(const char* name, int flags) {
         "nolock=1 is only possible with mode=ro in vfs=nori");
   }
   const bool create = !read_only && (flags & SQLITE_OPEN_CREATE) != 0;
-  NORI_ASSIGN_OR_RETURN(PageStoreRef store, PageStore::Open(name, create));
+  NORI_ASSIGN_OR_RETURN(PageStoreRef store, stores->Open(name, create));
   SnapshotRef fixed;
   if (snapshot != nullptr) {
     NORI_ASSIGN_OR_RETURN(fixed, store->engine()->NamedSnapshot(snapshot));
@@ -258,7 +280,7 @@ int Open(sqlite3_vfs* vfs, const char* name, sqlite3_file* base, int flags,
   }
   base->pMethods = nullptr;
   return Guarded([&] {
-    absl::StatusOr<Opened> opened = OpenPages(name, flags);
+    absl::StatusOr<Opened> opened = OpenPages(StoresOf(vfs), name, flags);
     if (!opened.ok()) {
       const int code = CodeOf(opened.status(), SQLITE_CANTOPEN);
       // Also where it is busy: the message names who has it.
@@ -266,7 +288,8 @@ int Open(sqlite3_vfs* vfs, const char* name, sqlite3_file* base, int flags,
                   std::string(opened.status().message()).c_str());
       return code;
     }
-    reinterpret_cast<PageHandle*>(base)->file = opened->file.release();
+    HandleOf(base)->file = opened->file.release();
+    HandleOf(base)->read_only = opened->read_only;
     base->pMethods = &kMethods;
     if (out_flags != nullptr) {
       // MEMORY: the pager keeps its journal in memory.
@@ -280,7 +303,7 @@ int Open(sqlite3_vfs* vfs, const char* name, sqlite3_file* base, int flags,
 
 int Delete(sqlite3_vfs* vfs, const char* name, int sync) noexcept {
   return Guarded([&] {
-    const absl::StatusOr<bool> removed = PageStore::Remove(name);
+    const absl::StatusOr<bool> removed = StoresOf(vfs)->Remove(name);
     if (!removed.ok()) {
       return Logged(removed.status(),
                     CodeOf(removed.status(), SQLITE_IOERR_DELETE));
@@ -317,24 +340,31 @@ PageFile* PageFileOf(sqlite3* db, const std::string& schema) {
   return rc == SQLITE_OK ? file : nullptr;
 }
 
-int RegisterPageVfs() {
+sqlite3_vfs* NewPageVfs(const char* name, PageStores* stores) {
   sqlite3_vfs* lower = sqlite3_vfs_find("unix");
   if (lower == nullptr) lower = sqlite3_vfs_find(nullptr);
-  if (lower == nullptr) return SQLITE_ERROR;
+  if (lower == nullptr) return nullptr;
   // Everything that is no file is the lower one's; SQLite passes it the VFS
   // that it was called on, which the functions for those do not look at.
-  static sqlite3_vfs vfs = *lower;
-  vfs.iVersion = std::min(lower->iVersion, 2);
-  vfs.szOsFile =
+  auto* const vfs = new PageVfs{*lower, lower, stores};
+  vfs->iVersion = std::min(lower->iVersion, 2);
+  vfs->szOsFile =
       std::max(lower->szOsFile, static_cast<int>(sizeof(PageHandle)));
-  vfs.pNext = nullptr;
-  vfs.zName = kPageVfsName;
-  vfs.pAppData = lower;
-  vfs.xOpen = Open;
-  vfs.xDelete = Delete;
-  vfs.xAccess = Access;
-  vfs.xFullPathname = FullPathname;
-  return sqlite3_vfs_register(&vfs, /*makeDflt=*/0);
+  vfs->pNext = nullptr;
+  vfs->zName = name;
+  vfs->xOpen = Open;
+  vfs->xDelete = Delete;
+  vfs->xAccess = Access;
+  vfs->xFullPathname = FullPathname;
+  return vfs;
+}
+
+void DeletePageVfs(sqlite3_vfs* vfs) { delete static_cast<PageVfs*>(vfs); }
+
+int RegisterPageVfs() {
+  sqlite3_vfs* const vfs = NewPageVfs(kPageVfsName, nullptr);
+  return vfs == nullptr ? SQLITE_ERROR
+                        : sqlite3_vfs_register(vfs, /*makeDflt=*/0);
 }
 
 }  // namespace nori

@@ -10,6 +10,8 @@
 
 namespace nori {
 
+class PageStores;
+
 inline constexpr char kPageVfsName[] = "nori";
 
 // Registers it beside the default one. Files other than databases go to the
@@ -20,6 +22,13 @@ int RegisterPageVfs();
 // passes file controls on; null if that is no file of this VFS. It lives as
 // long as the schema is attached and the connection open.
 PageFile* PageFileOf(sqlite3* db, const std::string& schema);
+
+// A VFS of its kind over other files, called `name`, which with `stores` (null:
+// the process's) must outlive it. Null where there is no VFS below it. The
+// caller registers it, and deletes it once it is not registered and none of its
+// files is open.
+sqlite3_vfs* NewPageVfs(const char* name, PageStores* stores);
+void DeletePageVfs(sqlite3_vfs* vfs);
 
 }  // namespace nori
 

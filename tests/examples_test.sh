@@ -69,6 +69,7 @@ install_node() {
 
 run shell.sh "$examples/shell.sh"
 run_python python_sqlite3.py sqlite3
+run_python python_vfs.py sqlite3
 run_python python_apsw.py apsw
 run_python sqlalchemy_core.py sqlalchemy
 if ((all)) && ! { install_node && "$examples/build_better_sqlite3.sh" "$node_folder"; } \

@@ -93,6 +93,18 @@ random_shards() {
   done
 }
 
+# page_shards LABEL BUILD_FOLDER CRASHES KILLS SEED...: the random tests of
+# databases in the VFS `nori`, with so many crashes and kills for each seed.
+page_shards() {
+  local label=$1 folder=$2 crashes=$3 kills=$4 seed
+  shift 4
+  for seed in "$@"; do
+    shard "$label-pages-seed$seed" NORI_TEST_SEED="$seed" NORI_TEST_STATEMENTS=50000 \
+      NORI_TEST_KILLS="$kills" NORI_TEST_CRASHES="$crashes" NORI_TEST_CRASH_STRIDE=1 \
+      ctest_in "$folder" -R '^sqlite_vfs\.'
+  done
+}
+
 # million_statements: a million random statements and queries, compared with an
 # ordinary table, two processes at a time. Prints the documented differences once.
 million_statements() {
@@ -113,12 +125,14 @@ run_full() {
   log_folder=build/full/logs
   test_timeout=14400
   random_shards release build "${seeds[@]}"
+  page_shards release build 3400 170 "${seeds[@]}"
   shard clients bash tests/examples_test.sh --all build/nori_lsm.so
   shard statements-million NORI_TEST_SEED=1 million_statements
   shard release-atll-model-million NORI_TEST_OPS=1000000 ctest_in build -R '^engine_core\..*AtllModel'
   step "build (ASan, UBSan)" build_preset asan "${asan_targets[@]}" && {
-    shard asan-rest ctest_in build-asan -E '^(engine_core\..*(Model|Crash)|vtab\.)|_NOT_BUILT'
+    shard asan-rest ctest_in build-asan -E '^(engine_core\..*(Model|Crash)|vtab\.|sqlite_vfs\.)|_NOT_BUILT'
     random_shards asan build-asan "${sanitizer_seeds[@]}"
+    page_shards asan build-asan 300 20 "${sanitizer_seeds[@]}"
   }
   # Threads meet again and again in few operations; ThreadSanitizer makes each
   # some twenty times as slow.

@@ -5,10 +5,10 @@
 
 #include "absl/strings/str_cat.h"
 #include "engine/format/status_macros.h"
+#include "sqlite_vfs/process.h"
 #include "vtab/backup_target.h"
 #include "vtab/error_map.h"
 #include "vtab/key_codec.h"
-#include "vtab/process.h"
 #include "vtab/text.h"
 #include "vtab/virtual_table.h"
 

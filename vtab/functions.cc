@@ -6,7 +6,9 @@
 
 #include "absl/cleanup/cleanup.h"
 #include "absl/strings/str_cat.h"
+#include "engine/core/metric_samples.h"
 #include "engine/format/status_macros.h"
+#include "sqlite_vfs/version.h"
 #include "vtab/backup.h"
 #include "vtab/copy_watch.h"
 #include "vtab/database.h"
@@ -14,11 +16,9 @@
 #include "vtab/function_target.h"
 #include "vtab/introspection.h"
 #include "vtab/key_codec.h"
-#include "vtab/metric_samples.h"
 #include "vtab/row_check.h"
 #include "vtab/sqlite_value.h"
 #include "vtab/table_check.h"
-#include "vtab/version.h"
 #include "vtab/virtual_table.h"
 
 namespace nori {

@@ -231,9 +231,9 @@ absl::Status Committer::Prepare(PrepareRecord* record, std::string_view changes,
   } else {
     // Spilled tables sit between memtables: what is older has to be below them.
     NORI_RETURN_IF_ERROR(Rotate());
-    if (durability == Durability::kSync) {
-      NORI_RETURN_IF_ERROR(SyncDirectory());
-    }
+    // Whatever the durability: the sync of a later commit makes this record
+    // durable, too, and its tables must then be found.
+    NORI_RETURN_IF_ERROR(SyncDirectory());
   }
   record->sequence_base = last_sequence();
   for (TableMeta& meta : record->tables) {

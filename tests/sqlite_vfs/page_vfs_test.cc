@@ -11,42 +11,10 @@
 #include <thread>
 
 #include "gtest/gtest.h"
-#include "tests/vtab/module_fixture.h"
+#include "tests/sqlite_vfs/page_fixture.h"
 
 namespace nori {
 namespace {
-
-class PageVfsTest : public ModuleTest {
- protected:
-  std::string Uri(const std::string& more = "") const {
-    return "file:" + Path("app.db") + "?vfs=nori" + more;
-  }
-  std::unique_ptr<TestConnection> Open(const std::string& more = "") const {
-    return std::make_unique<TestConnection>(Uri(more));
-  }
-  // The result of opening and reading.
-  static int CodeOfRead(const std::string& uri, int flags) {
-    sqlite3* db = nullptr;
-    int code =
-        sqlite3_open_v2(uri.c_str(), &db, flags | SQLITE_OPEN_URI, nullptr);
-    if (code == SQLITE_OK) {
-      code = sqlite3_exec(db, "SELECT * FROM sqlite_schema", nullptr, nullptr,
-                          nullptr);
-    }
-    sqlite3_close(db);
-    return code;
-  }
-  static std::string Fill(int rows) {
-    return "WITH RECURSIVE n(x) AS (SELECT 1 UNION ALL SELECT x+1 FROM n WHERE "
-           "x<" +
-           std::to_string(rows) +
-           ") INSERT INTO t SELECT x, hex(zeroblob(20)) || x FROM n;";
-  }
-  static constexpr char kTable[] =
-      "CREATE TABLE t(a INTEGER PRIMARY KEY, b TEXT UNIQUE);";
-
-  TestConnection loader_{":memory:"};
-};
 
 TEST_F(PageVfsTest, EveryPageSizeIsFoundAgain) {
   for (int size = 512; size <= 65536; size *= 2) {
@@ -275,49 +243,6 @@ TEST_F(PageVfsTest, BackupsGoBothWaysAlsoFromWal) {
   copy(db->db(), out.db());
   EXPECT_EQ(out.Get("SELECT count(*) FROM t"), "10");
   EXPECT_EQ(out.Get("PRAGMA integrity_check"), "'ok'");
-}
-
-TEST_F(PageVfsTest, AKilledWriterLosesAndTearsNothing) {
-  Open()->Get(kTable + std::string("CREATE TABLE u(a INTEGER PRIMARY KEY, c);"
-                                   "CREATE INDEX uc ON u(c)"));
-  int64_t seen = 0;
-  const uint64_t kills = NumberFromEnvironment("NORI_TEST_KILLS", 8);
-  for (uint64_t i = 0; i < kills; ++i) {
-    const std::string script = Path("script");
-    {
-      std::ofstream out(script);
-      out << ".open '" << Uri() << "'\nPRAGMA cache_size=2;\n";
-      for (int k = 1; k <= 3000; ++k) {
-        out << "BEGIN; INSERT INTO t(b) SELECT hex(randomblob(300)) FROM "
-               "json_each('[1,2,3,4,5,6,7,8,9]'); INSERT INTO u(c) SELECT b "
-               "FROM t ORDER BY a DESC LIMIT 9; COMMIT;\n"
-               "SELECT max(a) FROM u;\n";
-      }
-    }
-    const std::string delay = std::to_string(0.2 + 0.05 * static_cast<int>(i));
-    InAnotherProcess(":memory: < " + script + " > " + Path("out") + " 2>&1",
-                     "timeout -s KILL " + delay);
-    std::ifstream out(Path("out"));
-    std::string line, last;
-    while (std::getline(out, line)) {
-      if (!line.empty() && !out.eof()) last = line;
-    }
-    // The shell returns before the killed process has let go of its lock.
-    while (CodeOfRead(Uri(), SQLITE_OPEN_READWRITE) == SQLITE_BUSY) {
-      std::this_thread::sleep_for(std::chrono::milliseconds(10));
-    }
-    const auto db = Open();
-    const int64_t rows = std::stoll(db->Get("SELECT count(*) FROM t"));
-    EXPECT_EQ(db->Get("SELECT count(*) FROM u"), std::to_string(rows));
-    EXPECT_EQ(rows % 9, 0);
-    if (!last.empty() && last != "memory") {
-      EXPECT_GE(rows, std::atoll(last.c_str()));
-    }
-    EXPECT_EQ(db->Get("PRAGMA integrity_check"), "'ok'");
-    EXPECT_GE(rows, seen);
-    seen = rows;
-  }
-  EXPECT_GT(seen, 0);
 }
 
 }  // namespace

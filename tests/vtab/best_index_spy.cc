@@ -174,7 +174,12 @@ BestIndexSpy::BestIndexSpy(const std::string& directory) {
   spying_api.create_module_v2 = CreateModule;
   // Only this connection is to have it.
   spying_api.auto_extension = [](void (*)()) { return SQLITE_OK; };
-  spying_api.vfs_register = [](sqlite3_vfs*, int) { return SQLITE_OK; };
+  spying_api.vfs_register = [](sqlite3_vfs* vfs, int) {
+    // As SQLite would, so that they are not taken for leaks.
+    static auto* const kept = new std::vector<sqlite3_vfs*>;
+    kept->push_back(vfs);
+    return SQLITE_OK;
+  };
   const std::string copy = directory + "/spied.so";
   CopyUnderAnotherName(copy);
   void* const library = dlopen(copy.c_str(), RTLD_NOW | RTLD_LOCAL);

@@ -112,12 +112,21 @@ constexpr const char* kForSqlite[] = {
     "wrong type: no statement journal is opened, the statement stays half done",
     "NOT IN of a subquery with NULLs",
     "(a, b) IN (SELECT ...) with columns of two types, or NULLs, where an "
-    "index has them in another order",
+    "index has them in another order, or with the rowid's alias, where an "
+    "index "
+    "has it behind another column",
+    "column = number, and the column = text elsewhere: the text is compared "
+    "with "
+    "that of the number in the query, if the join is taken for an inner one",
+    "column = value OR column = value COLLATE ...: all is looked up in an "
+    "index "
+    "by the column's collation",
     "column = CAST(...): taken for constant although values of two types may "
     "be equal",
     "outer joins with LIKE or GLOB on an indexed column in the ON clause or in "
     "a subquery that is merged with the join",
-    "RIGHT and FULL JOIN with (a, b) IN (SELECT ...) in an OR",
+    "RIGHT and FULL JOIN with (a, b) IN (SELECT ...) in an OR, or with IS "
+    "between columns, of which an index has one, in the WHERE clause",
     "DISTINCT, GROUP BY, ORDER BY and windows of a join: a column is taken for "
     "constant that equals one of another table",
     "which of two equal values min(), max(), DISTINCT and GROUP BY show, and "

@@ -44,6 +44,7 @@ class QueryGenerator {
     std::string type;
     bool plain = false;  // equal values are the same: INTEGER or TEXT, compared
                          // as BINARY
+    bool is_alias = false;  // of the rowid
   };
   struct Table {
     std::string name;  // as it stands in a FROM clause

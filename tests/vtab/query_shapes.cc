@@ -181,7 +181,9 @@ QueryGenerator::Statement QueryGenerator::Windows() {
       if (!one_term) order += ", " + term();
     }
     sql += ", " + WindowFunction(sources, total);
-    sql += " OVER (" + (OneIn(2) ? "PARTITION BY " + partition : "") + order;
+    sql += " OVER (";
+    if (OneIn(2)) sql += "PARTITION BY " + partition;
+    sql += order;
     sql += Frame(total, one_term) + ")";
   }
   return {sql + " FROM " + from + Where(sources)};
@@ -201,12 +203,14 @@ QueryGenerator::Statement QueryGenerator::CommonTable() {
   }
   static constexpr const char* kHow[] = {"", " MATERIALIZED",
                                          " NOT MATERIALIZED"};
-  const std::string from = From(&sources);
+  // Joined with itself, it is of one table: the square of a join is too much.
+  const bool twice = OneIn(3);
+  const std::string from = From(&sources, /*most=*/twice ? 1 : 3);
   const std::string how = kHow[Uniform(3)];
   const std::string with = "WITH c(u, v) AS" + how + " (SELECT " +
                            Term(Any(sources)) + ", " + Term(Any(sources)) +
                            " FROM " + from + WhereInside(sources) + ") ";
-  if (OneIn(3)) {
+  if (twice) {
     return {with + "SELECT d.u, e.v FROM c d JOIN c e ON d.v = e.u"};
   }
   if (OneIn(3)) {

@@ -169,6 +169,32 @@ TEST(EngineCrash, PowerLossKeepsWhatWasPromised) {
   }
 }
 
+// The sync of a later commit makes the records before it durable, too: then the
+// tables that they name must be.
+TEST(EngineCrash, ALaterSyncKeepsASpilledCommit) {
+  MemoryFileSystem disk;
+  Options options = TinyOptions(&disk);
+  options.background = BackgroundMode::kManual;
+  auto opened = Engine::Open(options, "/db");
+  ASSERT_TRUE(opened.ok()) << opened.status();
+  auto begun = (*opened)->BeginTransaction({});
+  ASSERT_TRUE(begun.ok()) << begun.status();
+  for (int i = 0; i < 10; ++i) {
+    NORI_ASSERT_OK((*begun)->Put(KeyOf(i), std::string(30000, 'x')));
+  }
+  NORI_ASSERT_OK((*begun)->Commit(Durability::kNone));
+  WriteOptions durable;
+  durable.durability = Durability::kSync;
+  NORI_ASSERT_OK((*opened)->Put(durable, "later", "v"));
+  const auto left = disk.Clone();
+  left->CrashDroppingUnsynced();
+  options.file_system = left.get();
+  auto again = Engine::Open(options, "/db");
+  ASSERT_TRUE(again.ok()) << again.status();
+  EXPECT_EQ(GetOr(again->get(), "later"), "v");
+  EXPECT_EQ(GetOr(again->get(), KeyOf(9)), std::string(30000, 'x'));
+}
+
 // A directory that was being created when the power went is either refused as
 // empty or usable; here: it can be created again.
 TEST(EngineCrash, CreationCanBeRepeated) {

@@ -1,4 +1,4 @@
-#include "vtab/process.h"
+#include "sqlite_vfs/process.h"
 
 #include <pthread.h>
 #include <unistd.h>

@@ -1,7 +1,7 @@
 // Everything an engine measures about itself, named and explained.
 
-#ifndef NORI_VTAB_METRIC_SAMPLES_H_
-#define NORI_VTAB_METRIC_SAMPLES_H_
+#ifndef NORI_ENGINE_CORE_METRIC_SAMPLES_H_
+#define NORI_ENGINE_CORE_METRIC_SAMPLES_H_
 
 #include <cstdint>
 #include <string>
@@ -31,4 +31,4 @@ std::string MetricsText(const std::vector<MetricSample>& samples,
 
 }  // namespace nori
 
-#endif  // NORI_VTAB_METRIC_SAMPLES_H_
+#endif  // NORI_ENGINE_CORE_METRIC_SAMPLES_H_

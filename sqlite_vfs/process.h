@@ -1,7 +1,7 @@
 // Which process this is.
 
-#ifndef NORI_VTAB_PROCESS_H_
-#define NORI_VTAB_PROCESS_H_
+#ifndef NORI_SQLITE_VFS_PROCESS_H_
+#define NORI_SQLITE_VFS_PROCESS_H_
 
 #include <sys/types.h>
 
@@ -14,4 +14,4 @@ pid_t CurrentProcess();
 
 }  // namespace nori
 
-#endif  // NORI_VTAB_PROCESS_H_
+#endif  // NORI_SQLITE_VFS_PROCESS_H_

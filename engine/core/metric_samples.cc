@@ -1,4 +1,4 @@
-#include "vtab/metric_samples.h"
+#include "engine/core/metric_samples.h"
 
 #include "absl/strings/str_cat.h"
 #include "engine/observe/metrics.h"

@@ -1,4 +1,4 @@
-#include "vtab/metric_samples.h"
+#include "engine/core/metric_samples.h"
 
 #include <set>
 #include <string>

@@ -1,5 +1,5 @@
-#ifndef NORI_VTAB_VERSION_H_
-#define NORI_VTAB_VERSION_H_
+#ifndef NORI_SQLITE_VFS_VERSION_H_
+#define NORI_SQLITE_VFS_VERSION_H_
 
 namespace nori {
 
@@ -8,4 +8,4 @@ inline constexpr char kVersion[] = "0.1.0";
 
 }  // namespace nori
 
-#endif  // NORI_VTAB_VERSION_H_
+#endif  // NORI_SQLITE_VFS_VERSION_H_
