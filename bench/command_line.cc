@@ -42,9 +42,10 @@ std::vector<std::string> SelectNames(const std::string& what,
   return wanted;
 }
 
-void DescribePhases(PhaseSettings* s, po::options_description* all) {
+void DescribePhases(PhaseSettings* s, po::options_description* all,
+                    const PhaseDefaults& defaults) {
   auto add = all->add_options();
-  add("rows", po::value(&s->workload.rows)->default_value(2'000'000),
+  add("rows", po::value(&s->workload.rows)->default_value(defaults.rows),
       "rows to load");
   add("stores", po::value(&s->stores)->multitoken(),
       "stores to measure, in this order (all)");
@@ -55,14 +56,19 @@ void DescribePhases(PhaseSettings* s, po::options_description* all) {
       "directory for the data: one folder a store, deleted afterwards");
   add("seed", po::value(&s->workload.seed)->default_value(1),
       "seed of keys and values; round r adds 1000 r");
-  add("seconds", po::value(&s->workload.seconds)->default_value(3),
+  add("seconds",
+      po::value(&s->workload.seconds)->default_value(defaults.seconds),
       "length of the phases that are bounded by time");
   add("batch", po::value(&s->workload.batch_rows)->default_value(1000),
       "rows a transaction");
-  add("cache-mib", po::value(&s->cache_mib)->default_value(64),
+  add("cache-mib", po::value(&s->cache_mib)->default_value(defaults.cache_mib),
       "block cache, and page cache of SQLite");
-  add("write-buffer-mib", po::value(&s->write_buffer_mib)->default_value(64),
-      "memtable");
+  if (defaults.write_buffer_mib > 0) {
+    add("write-buffer-mib",
+        po::value(&s->write_buffer_mib)
+            ->default_value(defaults.write_buffer_mib),
+        "memtable");
+  }
   add("out", po::value(&s->out), "also write OUT.md and OUT.csv");
 }
 

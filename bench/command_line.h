@@ -46,9 +46,17 @@ struct PhaseSettings {
   uint64_t cache_bytes() const { return cache_mib << 20; }
   uint64_t write_buffer_bytes() const { return write_buffer_mib << 20; }
 };
+// What a benchmark takes where nothing is said.
+struct PhaseDefaults {
+  uint32_t rows = 2'000'000;
+  double seconds = 3;
+  uint64_t cache_mib = 64;
+  uint64_t write_buffer_mib = 64;  // 0: there is no such option
+};
 // Adds them to `all`. `settings` must live until they are parsed.
 void DescribePhases(PhaseSettings* settings,
-                    boost::program_options::options_description* all);
+                    boost::program_options::options_description* all,
+                    const PhaseDefaults& defaults = {});
 // Checks them, and fills in workload.selected from `phases`, all there are.
 void FinishPhases(PhaseSettings* settings,
                   const std::vector<std::string>& phases);

@@ -3,12 +3,11 @@
 #ifndef NORI_BENCH_SQL_TABLE_H_
 #define NORI_BENCH_SQL_TABLE_H_
 
-#include <sqlite3.h>
-
 #include <cstdint>
-#include <memory>
 #include <string>
 #include <string_view>
+
+#include "bench/sqlite_connection.h"
 
 namespace nori::bench {
 
@@ -22,10 +21,6 @@ struct SqlTableOptions {
   uint64_t write_buffer_bytes = 0;
 };
 
-// Tries to load the extension into a database in memory. Returns why it cannot
-// be loaded; empty if it can.
-std::string ExtensionError(const std::string& extension);
-
 // One connection with journal_mode=WAL, synchronous=NORMAL and table
 // t(k BLOB PRIMARY KEY, v BLOB). Not thread-safe. Every failure ends the
 // process (measure.h, Fail).
@@ -33,16 +28,16 @@ class SqlTable {
  public:
   SqlTable(TableKind kind, const SqlTableOptions& options);
 
-  void Execute(const std::string& sql);
+  void Execute(const std::string& sql) { db_.Execute(sql); }
   // Statements of their own transaction, unless one is open.
   void Insert(std::string_view key, std::string_view value) {
-    Write(insert_.get(), key, value);
+    Write(&insert_, key, value);
   }
   void Replace(std::string_view key, std::string_view value) {
-    Write(replace_.get(), key, value);
+    Write(&replace_, key, value);
   }
   void Update(std::string_view key, std::string_view value) {
-    Write(update_.get(), value, key);
+    Write(&update_, value, key);
   }
   // Whether the key is there; if so, its value's size is added to *bytes.
   bool Get(std::string_view key, uint64_t* bytes);
@@ -54,25 +49,13 @@ class SqlTable {
   void Settle();
 
  private:
-  struct CloseDatabase {
-    void operator()(sqlite3* db) const { sqlite3_close_v2(db); }
-  };
-  struct FinalizeStatement {
-    void operator()(sqlite3_stmt* s) const { sqlite3_finalize(s); }
-  };
-  using Statement = std::unique_ptr<sqlite3_stmt, FinalizeStatement>;
-
-  void LoadExtension(const std::string& extension);
-  Statement Prepare(const std::string& sql);
-  void Bind(sqlite3_stmt* statement, int index, std::string_view blob);
-  void Write(sqlite3_stmt* statement, std::string_view first,
-             std::string_view second);
-  uint64_t ReadRows(sqlite3_stmt* statement, uint64_t* bytes);
-  void Check(bool ok);
+  static void Write(SqliteStatement* statement, std::string_view first,
+                    std::string_view second);
+  static uint64_t ReadRows(SqliteStatement* statement, uint64_t* bytes);
 
   const std::string directory_;
-  std::unique_ptr<sqlite3, CloseDatabase> db_;
-  Statement insert_, replace_, update_, get_, scan100_, scan_full_;
+  SqliteConnection db_;
+  SqliteStatement insert_, replace_, update_, get_, scan100_, scan_full_;
 };
 
 }  // namespace nori::bench

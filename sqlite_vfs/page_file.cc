@@ -5,21 +5,12 @@
 #include <cstring>
 #include <utility>
 
-#include "engine/format/coding.h"
 #include "engine/format/status_macros.h"
 #include "sqlite_vfs/sqlite.h"
 
 namespace nori {
 namespace {
 
-// Behind the prefix a kind and, for a block, the file's id (one file per engine
-// so far) and the block's number.
-constexpr char kGeometryKind = 'g';
-constexpr char kBlockKind = 'p';
-constexpr char kFileId = 1;
-
-constexpr uint32_t kSmallestBlock = 512;
-constexpr uint32_t kLargestBlock = 65536;
 constexpr uint32_t kUsualBlock = 4096;
 
 // Where SQLite's header keeps what WAL mode leaves there.
@@ -28,20 +19,6 @@ constexpr size_t kWriteVersion = 18;
 constexpr size_t kReadVersion = 19;
 constexpr size_t kChangeCounter = 24;
 constexpr size_t kVersionValidFor = 92;
-
-std::string GeometryKey() { return {kPageKeyPrefix, kGeometryKind, kFileId}; }
-
-std::string BlockKey(uint64_t number) {
-  std::string key{kPageKeyPrefix, kBlockKind, kFileId};
-  for (int shift = 56; shift >= 0; shift -= 8) {
-    key.push_back(static_cast<char>(number >> shift));
-  }
-  return key;
-}
-
-bool IsZero(std::string_view data) {
-  return data.find_first_not_of('\0') == std::string_view::npos;
-}
 
 // A backup copies the header of a database in WAL mode as it is, and SQLite
 // would then look for a log that there cannot be. The counter is moved so that
@@ -59,22 +36,11 @@ void TakeOutOfWalMode(std::string* page) {
 
 }  // namespace
 
-absl::StatusOr<PageFile::Geometry> PageFile::ReadGeometry(
-    const SnapshotRef& snapshot) const {
-  PinnedValue value;
-  NORI_ASSIGN_OR_RETURN(const bool found, engine()->Get({.snapshot = snapshot},
-                                                        GeometryKey(), &value));
-  Geometry geometry;
-  if (!found) return geometry;
-  std::string_view rest = value.view();
-  if (!GetFixed64(&rest, &geometry.size) ||
-      !GetFixed32(&rest, &geometry.block) || !rest.empty() ||
-      (geometry.size != 0 &&
-       (!std::has_single_bit(geometry.block) ||
-        geometry.block < kSmallestBlock || geometry.block > kLargestBlock))) {
-    return absl::DataLossError("the length of the database is damaged");
-  }
-  return geometry;
+absl::StatusOr<bool> PageFile::Get(const SnapshotRef& snapshot,
+                                   std::string_view key,
+                                   PinnedValue* value) const {
+  if (transaction_ != nullptr) return transaction_->Get(key, value);
+  return engine()->Get({.snapshot = snapshot}, key, value);
 }
 
 absl::Status PageFile::CheckProcess() const {
@@ -89,7 +55,10 @@ absl::StatusOr<PageFile::View> PageFile::CurrentView() const {
   if (level_ > SQLITE_LOCK_NONE) return committed_;
   View view;
   view.snapshot = Snapshot();
-  NORI_ASSIGN_OR_RETURN(view.geometry, ReadGeometry(view.snapshot));
+  NORI_ASSIGN_OR_RETURN(view.geometry, ReadGeometry([&](std::string_view key,
+                                                        PinnedValue* value) {
+                          return Get(view.snapshot, key, value);
+                        }));
   return view;
 }
 
@@ -131,7 +100,8 @@ void PageFile::Abandon() {
     static_cast<void>(new SnapshotRef(std::move(committed_.snapshot)));
   }
   committed_ = {};
-  prepared_ = durable_ = given_up_ = false;
+  prepared_ = given_up_ = false;
+  durability_ = Durability::kNone;
   rows_ = nullptr;
   level_ = SQLITE_LOCK_NONE;
 }
@@ -147,7 +117,7 @@ void PageFile::Discard() {
   transaction_.reset();
   prepared_ = false;
   prepared_with_ = nullptr;
-  durable_ = false;
+  durability_ = Durability::kNone;
   rows_ = nullptr;
 }
 
@@ -163,24 +133,13 @@ void PageFile::CommitWith(RowChanges* rows) {
   changed_since_rows_ = false;
 }
 
-absl::Status PageFile::ReadBlock(const View& view, uint64_t number, size_t at,
-                                 size_t size, char* buffer) const {
-  PinnedValue value;
-  const std::string key = BlockKey(number);
-  NORI_ASSIGN_OR_RETURN(
-      const bool found,
-      transaction_ != nullptr
-          ? transaction_->Get(key, &value)
-          : engine()->Get({.snapshot = view.snapshot}, key, &value));
-  if (!found) {
-    std::memset(buffer, 0, size);
-    return absl::OkStatus();
-  }
-  if (value.view().size() != view.geometry.block) {
-    return absl::DataLossError("a page has the wrong length");
-  }
-  std::memcpy(buffer, value.view().data() + at, size);
-  return absl::OkStatus();
+absl::Status PageFile::ReadPart(const View& view, uint64_t number, size_t at,
+                                size_t size, char* buffer) const {
+  return ReadBlock(
+      [&](std::string_view key, PinnedValue* value) {
+        return Get(view.snapshot, key, value);
+      },
+      view.geometry.block, number, at, size, buffer);
 }
 
 absl::StatusOr<size_t> PageFile::Read(uint64_t offset, size_t size,
@@ -201,7 +160,7 @@ absl::StatusOr<size_t> PageFile::Read(uint64_t offset, size_t size,
     const uint64_t number = (offset + done) / view.geometry.block;
     const size_t at = (offset + done) % view.geometry.block;
     const size_t part = std::min(inside - done, view.geometry.block - at);
-    NORI_RETURN_IF_ERROR(ReadBlock(view, number, at, part, buffer + done));
+    NORI_RETURN_IF_ERROR(ReadPart(view, number, at, part, buffer + done));
     done += part;
   }
   return inside;
@@ -226,30 +185,31 @@ absl::Status PageFile::BeginChange() {
 }
 
 // A rollback writes nothing but what is committed already.
-absl::Status PageFile::CompareBlock(std::string_view key,
-                                    std::string_view data) {
+absl::Status PageFile::CompareBlock(uint64_t number, std::string_view data) {
   if (rows_ == nullptr || changed_since_rows_) return absl::OkStatus();
-  PinnedValue value;
-  NORI_ASSIGN_OR_RETURN(
-      const bool found,
-      engine()->Get({.snapshot = committed_.snapshot}, key, &value));
-  changed_since_rows_ = found ? value.view() != data : !IsZero(data);
+  std::string before(data.size(), '\0');
+  if (committed_.geometry.block == data.size()) {
+    const auto source = [&](std::string_view key, PinnedValue* value) {
+      return engine()->Get({.snapshot = committed_.snapshot}, key, value);
+    };
+    NORI_RETURN_IF_ERROR(ReadBlock(source, committed_.geometry.block, number, 0,
+                                   before.size(), before.data()));
+  }
+  changed_since_rows_ = before != data;
   return absl::OkStatus();
 }
 
 absl::Status PageFile::PutBlock(uint64_t number, std::string_view data) {
-  const std::string key = BlockKey(number);
-  NORI_RETURN_IF_ERROR(CompareBlock(key, data));
-  if (!IsZero(data)) return transaction_->Put(key, data);
-  return transaction_->Delete(key);
+  NORI_RETURN_IF_ERROR(CompareBlock(number, data));
+  return WriteBlock(number, data, transaction_.get());
 }
 
 absl::Status PageFile::WritePart(uint64_t number, size_t at,
                                  std::string_view data) {
   if (data.size() == geometry_.block) return PutBlock(number, data);
   std::string block(geometry_.block, '\0');
-  NORI_RETURN_IF_ERROR(ReadBlock({committed_.snapshot, geometry_}, number, 0,
-                                 block.size(), block.data()));
+  NORI_RETURN_IF_ERROR(ReadPart({committed_.snapshot, geometry_}, number, 0,
+                                block.size(), block.data()));
   block.replace(at, data.size(), data);
   return PutBlock(number, block);
 }
@@ -294,8 +254,8 @@ absl::Status PageFile::Truncate(uint64_t size) {
       const std::string zeros(geometry_.block - at, '\0');
       NORI_RETURN_IF_ERROR(WritePart(number, at, zeros));
     }
-    NORI_RETURN_IF_ERROR(transaction_->DeleteRange(
-        BlockKey(at != 0 ? number + 1 : number), BlockKey(UINT64_MAX)));
+    NORI_RETURN_IF_ERROR(
+        CutBlocks(at != 0 ? number + 1 : number, transaction_.get()));
   }
   geometry_.size = size;
   if (size == 0) geometry_.block = 0;
@@ -305,18 +265,14 @@ absl::Status PageFile::Truncate(uint64_t size) {
 
 absl::Status PageFile::StageGeometry() {
   if (geometry_ == committed_.geometry) return absl::OkStatus();
-  std::string value;
-  PutFixed64(&value, geometry_.size);
-  PutFixed32(&value, geometry_.block);
-  return transaction_->Put(GeometryKey(), value);
+  return WriteGeometry(geometry_, transaction_.get());
 }
 
-absl::Status PageFile::Prepare(RowChanges* with) {
+absl::Status PageFile::Prepare(RowChanges* with, Durability durability) {
   NORI_RETURN_IF_ERROR(StageGeometry());
   transaction_->Include(with == nullptr ? nullptr : with->changes());
   NORI_RETURN_IF_ERROR(transaction_->Prepare(PrepareMode::kCommitsUnlessAborted,
-                                             /*mixed_number=*/0,
-                                             Durability::kSync));
+                                             /*mixed_number=*/0, durability));
   prepared_with_ = with;
   return absl::OkStatus();
 }
@@ -332,10 +288,11 @@ absl::Status PageFile::Sync() {
   NORI_RETURN_IF_ERROR(CheckProcess());
   const bool with_rows =
       rows_ != nullptr && changed_since_rows_ && rows_->IsCommitting();
-  const absl::Status status = Prepare(with_rows ? rows_ : nullptr);
+  const absl::Status status =
+      Prepare(with_rows ? rows_ : nullptr, sync_durability_);
   if (status.ok()) {
     prepared_ = true;
-    durable_ = true;
+    durability_ = sync_durability_;
     return status;
   }
   Discard();
@@ -347,19 +304,23 @@ absl::Status PageFile::CommitPhaseTwo() {
   NORI_RETURN_IF_ERROR(CheckProcess());
   if (given_up_) return absl::InternalError("the transaction was given up");
   if (transaction_ == nullptr && rows_ == nullptr) return absl::OkStatus();
+  RowChanges* const rows = rows_;
+  const Durability durability = durability_;
   absl::Status status;
   // A file that shrinks is cut after its sync.
-  if (!prepared_ || prepared_with_ != rows_) {
+  if (!prepared_ || prepared_with_ != rows) {
     status = BeginChange();
-    if (status.ok()) status = durable_ ? Prepare(rows_) : StageGeometry();
+    if (status.ok() && durability != Durability::kNone) {
+      status = Prepare(rows, durability);
+    } else if (status.ok()) {
+      status = StageGeometry();
+      transaction_->Include(rows == nullptr ? nullptr : rows->changes());
+    }
   }
   if (status.ok()) {
-    if (!durable_ && rows_ != nullptr) transaction_->Include(rows_->changes());
-    status =
-        transaction_->Commit(durable_ ? Durability::kSync : Durability::kNone);
+    status = transaction_->Commit(durability);
     transaction_.reset();
   }
-  RowChanges* const rows = rows_;
   Discard();
   if (!status.ok()) return status;
   // The writer's place is still held: the newest commit is this one.

@@ -18,14 +18,11 @@
 
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
+#include "sqlite_vfs/page_blocks.h"
 #include "sqlite_vfs/page_store.h"
 #include "sqlite_vfs/process.h"
 
 namespace nori {
-
-// First byte of the keys of pages and of what belongs to them. Those of nori
-// tables in the same engine begin with a smaller one, 0x80 or more.
-inline constexpr char kPageKeyPrefix = '\xff';
 
 // Changes of nori tables in a database's engine, on their way to a commit.
 class RowChanges {
@@ -79,10 +76,14 @@ class PageFile {
   // files, in which SQLite ignores errors of CommitPhaseTwo; this is as Sync
   // then.
   absl::Status BeginSync(bool is_part);
-  // Writes what the commit will need and makes it durable; commits nothing.
-  // After an error what was written is given up, and SQLite plays its journal
-  // back.
+  // Writes what the commit will need, as durable as set_sync_durability says;
+  // commits nothing. After an error what was written is given up, and SQLite
+  // plays its journal back.
   absl::Status Sync();
+  // What a Sync is for. SQLite syncs alike for FULL and NORMAL.
+  void set_sync_durability(Durability durability) {
+    sync_durability_ = durability;
+  }
   // To be called before anything but the cut of the file and the commit that
   // may follow a Sync: it was then the end of a rollback, which under
   // locking_mode=EXCLUSIVE nothing else tells.
@@ -95,32 +96,30 @@ class PageFile {
   // commit. REQUIRES: a lock for writing.
   void CommitWith(RowChanges* rows);
   const RowChanges* rows() const { return rows_; }
-  // Commits, durably if Sync was called for it. This file then reads its own
+  // Commits, as durably as a Sync before it. This file then reads its own
   // commit. After an error nothing of it is there.
   absl::Status CommitPhaseTwo();
 
  private:
-  struct Geometry {
-    uint64_t size = 0;   // bytes
-    uint32_t block = 0;  // bytes; 0: nothing was written yet
-    friend bool operator==(const Geometry&, const Geometry&) = default;
-  };
   struct View {
     SnapshotRef snapshot;
-    Geometry geometry;
+    PageGeometry geometry;
   };
 
-  absl::StatusOr<Geometry> ReadGeometry(const SnapshotRef& snapshot) const;
+  // From the changes over `snapshot`.
+  absl::StatusOr<bool> Get(const SnapshotRef& snapshot, std::string_view key,
+                           PinnedValue* value) const;
   absl::StatusOr<View> CurrentView() const;
   // Bytes [at, at + size) of a block.
-  absl::Status ReadBlock(const View& view, uint64_t number, size_t at,
-                         size_t size, char* buffer) const;
+  absl::Status ReadPart(const View& view, uint64_t number, size_t at,
+                        size_t size, char* buffer) const;
+  // Notes whether `data` is what the block holds already.
+  absl::Status CompareBlock(uint64_t number, std::string_view data);
   absl::Status PutBlock(uint64_t number, std::string_view data);
-  absl::Status CompareBlock(std::string_view key, std::string_view data);
   absl::Status WritePart(uint64_t number, size_t at, std::string_view data);
   absl::Status BeginChange();
   absl::Status StageGeometry();
-  absl::Status Prepare(RowChanges* with);
+  absl::Status Prepare(RowChanges* with, Durability durability);
   void Discard();
   absl::Status CheckProcess() const;
   // In a forked child, which must not touch the engine, not even to let go.
@@ -131,10 +130,12 @@ class PageFile {
   const SnapshotRef fixed_;
   int level_ = 0;
   View committed_;  // what is read below the changes, while level_ > 0
-  Geometry geometry_;
+  PageGeometry geometry_;
   std::unique_ptr<Transaction> transaction_;  // from the first change on
   bool prepared_ = false;  // nothing has changed since the last Sync
-  bool durable_ = false;   // a Sync came in this transaction
+  // kNone: no Sync came in this transaction.
+  Durability durability_ = Durability::kNone;
+  Durability sync_durability_ = Durability::kSync;
   bool given_up_ = false;  // a Sync has failed; until it is played back
   RowChanges* rows_ = nullptr;
   // A page that differs from the committed one was written since CommitWith.

@@ -1,8 +1,10 @@
 #include "sqlite_vfs/page_pragmas.h"
 
+#include <cstdlib>
 #include <variant>
 
 #include "absl/strings/ascii.h"
+#include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
 #include "engine/core/metric_samples.h"
 #include "engine/format/status_macros.h"
@@ -77,6 +79,18 @@ absl::StatusOr<std::optional<std::string>> AnswerPragma(Engine* engine,
     NORI_RETURN_IF_ERROR(engine->Verify());
   }
   return std::nullopt;
+}
+
+bool AsksForNormal(const char* argument) {
+  // As SQLite reads it: the lowest three bits of a number, or a word, of which
+  // a boolean one is a number, too.
+  if (absl::ascii_isdigit(static_cast<unsigned char>(argument[0]))) {
+    return (std::strtoul(argument, nullptr, 10) & 7) == 1;
+  }
+  for (const char* const word : {"normal", "on", "yes", "true"}) {
+    if (absl::EqualsIgnoreCase(argument, word)) return true;
+  }
+  return false;
 }
 
 }  // namespace nori

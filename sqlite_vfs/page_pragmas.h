@@ -21,6 +21,9 @@ absl::StatusOr<std::optional<std::string>> AnswerPragma(Engine* engine,
                                                         std::string_view name,
                                                         const char* argument);
 
+// Whether `PRAGMA synchronous = argument` asks SQLite for NORMAL.
+bool AsksForNormal(const char* argument);
+
 }  // namespace nori
 
 #endif  // NORI_SQLITE_VFS_PAGE_PRAGMAS_H_

@@ -22,6 +22,14 @@ uint64_t NewSeed() {
   return seed;
 }
 
+// SQLite's own databases have the system's page cache below the pager's; this
+// cache has that part for pages as they are after decompression.
+Options OptionsOfProcess() {
+  Options options;
+  options.block_cache_bytes = uint64_t{256} << 20;
+  return options;
+}
+
 }  // namespace
 
 PageStores::PageStores(Options options, std::function<uint64_t()> new_seed)
@@ -33,7 +41,7 @@ PageStores* PageStores::OfProcess() {
   static std::atomic<PageStores*> newest{nullptr};
   PageStores* known = newest.load();
   while (known == nullptr || known->owner_ != CurrentProcess()) {
-    auto fresh = std::make_unique<PageStores>(Options{}, NewSeed);
+    auto fresh = std::make_unique<PageStores>(OptionsOfProcess(), NewSeed);
     if (newest.compare_exchange_strong(known, fresh.get())) {
       known = fresh.release();
     }

@@ -24,6 +24,7 @@ constexpr int kGivePageFile = 0x6e6f7269;
 struct PageHandle {
   sqlite3_file base;
   PageFile* file;
+  sqlite3** connection;  // SQLite's pointer to the one that uses the file
   bool read_only;
 };
 
@@ -170,8 +171,22 @@ char* Copy(std::string_view text) {
   return sqlite3_mprintf("%.*s", static_cast<int>(text.size()), text.data());
 }
 
+// SQLite does not tell a VFS how durable a sync has to be; its own WAL mode
+// syncs no commit at NORMAL. It refuses a change inside a transaction.
+void NoteSynchronous(const PageHandle& handle, const char* argument) {
+  if (argument == nullptr || handle.connection == nullptr ||
+      sqlite3_get_autocommit(*handle.connection) == 0) {
+    return;
+  }
+  handle.file->set_sync_durability(
+      AsksForNormal(argument) ? Durability::kPeriodic : Durability::kSync);
+}
+
 int Pragma(PageHandle* handle, char** text) {
   handle->file->EndRollback();
+  if (sqlite3_stricmp(text[1], "synchronous") == 0) {
+    NoteSynchronous(*handle, text[2]);
+  }
   const auto answer =
       AnswerPragma(handle->file->engine(), handle->read_only, text[1], text[2]);
   if (absl::IsPermissionDenied(answer.status())) {
@@ -200,6 +215,9 @@ int FileControl(sqlite3_file* base, int operation, void* argument) noexcept {
         return Pragma(HandleOf(base), static_cast<char**>(argument));
       case kGivePageFile:
         *static_cast<PageFile**>(argument) = FileOf(base);
+        return SQLITE_OK;
+      case SQLITE_FCNTL_PDB:
+        HandleOf(base)->connection = static_cast<sqlite3**>(argument);
         return SQLITE_OK;
       case SQLITE_FCNTL_VFSNAME:
         *static_cast<char**>(argument) = Copy(kPageVfsName);
@@ -289,6 +307,7 @@ int Open(sqlite3_vfs* vfs, const char* name, sqlite3_file* base, int flags,
       return code;
     }
     HandleOf(base)->file = opened->file.release();
+    HandleOf(base)->connection = nullptr;
     HandleOf(base)->read_only = opened->read_only;
     base->pMethods = &kMethods;
     if (out_flags != nullptr) {

@@ -20,7 +20,7 @@
 namespace nori {
 namespace {
 
-// Beside the keys of pages (page_file.cc), whose prefix it has.
+// Beside the keys of pages (page_blocks.cc), whose prefix it has.
 constexpr char kCountKey[] = {kPageKeyPrefix, 'r'};
 
 std::string_view CountKey() { return {kCountKey, sizeof(kCountKey)}; }

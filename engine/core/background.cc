@@ -1,5 +1,7 @@
 #include "engine/core/background.h"
 
+#include <sys/resource.h>
+
 #include <algorithm>
 #include <optional>
 #include <utility>
@@ -17,6 +19,14 @@ constexpr uint64_t kSampledKeys = 1024;
 constexpr absl::Duration kTick = absl::Milliseconds(500);
 constexpr absl::Duration kFirstRetry = absl::Milliseconds(100);
 constexpr absl::Duration kLongestRetry = absl::Seconds(10);
+
+// Where processors are scarce, merges would take turns of milliseconds from the
+// threads that wait for reads and commits. A thread of Linux has a nice value
+// of its own; where it cannot be set, nothing is lost.
+void YieldToForeground() {
+  constexpr int kNice = 10;
+  setpriority(PRIO_PROCESS, 0, kNice);
+}
 
 }  // namespace
 
@@ -37,7 +47,10 @@ absl::Status Background::Start() {
   if (options_.background == BackgroundMode::kManual) return absl::OkStatus();
   threads_.emplace_back([this] { FlushLoop(); });
   for (int i = 0; i < options_.compaction_threads; ++i) {
-    threads_.emplace_back([this] { CompactLoop(); });
+    threads_.emplace_back([this] {
+      YieldToForeground();
+      CompactLoop();
+    });
   }
   threads_.emplace_back([this] { TickLoop(); });
   return absl::OkStatus();
@@ -184,6 +197,11 @@ absl::Status Background::FlushLayer(const MemLayer& layer,
   std::optional<TableMeta> meta;
   std::vector<std::string> sample;
   if (layer.spilled != nullptr) {
+    // It may be one of several of its transaction, which only the record in the
+    // log holds together.
+    if (context_.committer->NeedsSync()) {
+      NORI_RETURN_IF_ERROR(context_.committer->SyncLog());
+    }
     meta = layer.spilled->meta;
   } else if (!layer.memtable->empty()) {
     Record(EventKind::kFlushBegin, 0, layer.memtable->MemoryUsage(), 0, 0,

@@ -109,19 +109,22 @@ absl::Status TransactionImpl::Prepare(PrepareMode mode, uint64_t mixed_number,
     }
   }
   NORI_RETURN_IF_ERROR(committer()->Prepare(&record, changes, durability));
+  // At their place in the order of commits; in Commit an error would come too
+  // late.
+  std::vector<TableRef> tables;
+  for (const TableMeta& meta : record.tables) {
+    NORI_ASSIGN_OR_RETURN(TableRef table, context_.changes.tables->Open(meta));
+    tables.push_back(std::move(table));
+  }
+  tables_ = std::move(tables);
   prepared_ = std::move(record);
   changes_ = std::move(changes);
   return absl::OkStatus();
 }
 
 absl::Status TransactionImpl::Publish() {
-  std::vector<TableRef> tables;
-  for (const TableMeta& meta : prepared_->tables) {
-    NORI_ASSIGN_OR_RETURN(TableRef table, context_.changes.tables->Open(meta));
-    tables.push_back(std::move(table));
-  }
   ReleaseTables();
-  return committer()->Publish(*prepared_, changes_, std::move(tables));
+  return committer()->Publish(*prepared_, changes_, std::move(tables_));
 }
 
 absl::Status TransactionImpl::Commit(Durability durability) {
@@ -180,6 +183,8 @@ void TransactionImpl::End() {
   ended_ = true;
   place_.reset();
   own_.Clear();
+  // Last: what the writes have marked for removal goes with them.
+  tables_.clear();
   context_.lock->Release();
 }
 

@@ -70,6 +70,7 @@ class TransactionImpl final : public Transaction {
   // Held from the first Prepare on.
   std::optional<CommitQueue::Place> place_;
   std::optional<PrepareRecord> prepared_;
+  std::vector<TableRef> tables_;  // of prepared_
   Durability prepared_durability_ = Durability::kNone;
   std::string changes_;  // of prepared_
 };

@@ -19,6 +19,11 @@ namespace {
 // A buffer that one huge record has made larger than this is given back.
 constexpr size_t kMaxKeptBufferBytes = size_t{4} << 20;
 
+// A sync of fewer bytes shows that commits wait for it one by one.
+constexpr uint64_t kSmallSyncBytes = uint64_t{64} << 10;
+// So much of a segment that no spare became is written ahead of them.
+constexpr uint64_t kReserveBytes = uint64_t{1} << 20;
+
 class LogWriterImpl final : public LogWriter {
  public:
   explicit LogWriterImpl(const LogOptions& options)
@@ -60,6 +65,9 @@ class LogWriterImpl final : public LogWriter {
 
   absl::Status StartSegment(uint64_t number, LogPosition previous_end)
       ABSL_LOCKS_EXCLUDED(mutex_);
+  // Writes zeros behind `offset`, which spares the syncs of the next records
+  // the file system's own log.
+  void Reserve(ReadWriteFile* file, uint64_t offset);
   absl::Status FailedWrite(uint64_t offset, absl::Status status)
       ABSL_LOCKS_EXCLUDED(mutex_);
   absl::Status Fail(absl::Status status) ABSL_LOCKS_EXCLUDED(mutex_);
@@ -70,6 +78,7 @@ class LogWriterImpl final : public LogWriter {
 
   // Only of the thread that appends.
   std::string buffer_;
+  uint64_t reserved_ = 0;  // the segment is on disk up to here
   // The next segment was begun but could not be completed. Its header may be
   // on disk and say that the log goes on there, so nothing may be appended
   // here any more.
@@ -84,6 +93,7 @@ class LogWriterImpl final : public LogWriter {
   LogPosition end_ ABSL_GUARDED_BY(mutex_);
   LogPosition synced_ ABSL_GUARDED_BY(mutex_);
   bool sync_running_ ABSL_GUARDED_BY(mutex_) = false;
+  bool small_syncs_ ABSL_GUARDED_BY(mutex_) = false;
 };
 
 absl::Status LogWriterImpl::Open(uint64_t next_segment,
@@ -122,6 +132,7 @@ absl::Status LogWriterImpl::StartSegment(uint64_t number,
     return absl::IsResourceExhausted(s) ? s : Fail(std::move(s));
   }
   segments_.Started(number, segment.bytes, previous_end.offset);
+  reserved_ = segment.bytes;
   absl::MutexLock lock(&mutex_);
   if (file_ != nullptr && synced_ < end_) {
     unsynced_.push_back({end_.segment, std::move(file_)});
@@ -143,6 +154,7 @@ absl::StatusOr<LogPosition> LogWriterImpl::Append(
   const uint64_t bytes = LogRecordBytes(payload_bytes);
   LogPosition at;
   FileRef file;
+  bool reserve = false;
   while (true) {
     {
       absl::MutexLock lock(&mutex_);
@@ -153,17 +165,27 @@ absl::StatusOr<LogPosition> LogWriterImpl::Append(
                         at.offset + bytes <= options_.segment_bytes;
       if (fits && !roll_pending_) {
         EncodeLogRecord(at, synced_, parts, &buffer_);
+        reserve = small_syncs_;
         break;
       }
     }
     NORI_RETURN_IF_ERROR(StartSegment(at.segment + 1, at));
   }
+  if (reserve) Reserve(file.get(), at.offset + bytes);
   absl::Status written = file->WriteAt(at.offset, buffer_);
   if (!written.ok()) return FailedWrite(at.offset, std::move(written));
   if (buffer_.capacity() > kMaxKeptBufferBytes) std::string().swap(buffer_);
   absl::MutexLock lock(&mutex_);
   end_.offset += bytes;
   return end_;
+}
+
+void LogWriterImpl::Reserve(ReadWriteFile* file, uint64_t offset) {
+  const uint64_t end = std::min(offset + kReserveBytes, options_.segment_bytes);
+  if (offset <= reserved_ || offset >= end) return;
+  reserved_ = end;
+  // A failure costs time alone, and the record that follows tells of it.
+  file->WriteAt(offset, std::string(end - offset, '\0')).IgnoreError();
 }
 
 absl::Status LogWriterImpl::FailedWrite(uint64_t offset, absl::Status status) {
@@ -220,6 +242,10 @@ absl::Status LogWriterImpl::SyncAll() {
   assert(!sync_running_);
   sync_running_ = true;
   const LogPosition target = end_;
+  if (target.segment == synced_.segment &&
+      target.offset - synced_.offset < kSmallSyncBytes) {
+    small_syncs_ = true;
+  }
   std::vector<Unsynced> files = unsynced_;
   files.push_back({target.segment, file_});
 

@@ -6,6 +6,7 @@
 // NORI_TEST_CRASHES sets the number of random crashes, NORI_TEST_CRASH_STRIDE
 // every how many-th operation the enumeration takes.
 
+#include <algorithm>
 #include <functional>
 #include <memory>
 #include <string>
@@ -56,8 +57,9 @@ class CrashRun {
     while (attempted_ < transactions_ && !testing::Test::HasFailure()) {
       if (workload_.OneIn(6)) {
         durable = !workload_.OneIn(3);
-        connection.Get(durable ? "PRAGMA synchronous=FULL"
-                               : "PRAGMA synchronous=OFF");
+        connection.Get(durable              ? "PRAGMA synchronous=FULL"
+                       : workload_.OneIn(2) ? "PRAGMA synchronous=NORMAL"
+                                            : "PRAGMA synchronous=OFF");
       }
       if (workload_.OneIn(4)) Both(&connection, workload_.Upkeep());
       if (workload_.OneIn(5)) {
@@ -143,7 +145,24 @@ class CrashRun {
     }
     EXPECT_TRUE(is_state) << "promised " << photograph.promised
                           << ", attempted " << photograph.attempted + 1
-                          << ", found " << content.substr(0, 2000);
+                          << ", found " << Nearest(content);
+  }
+
+  // Where `content` begins to differ from the state that is most like it.
+  std::string Nearest(const std::string& content) const {
+    size_t longest = 0;
+    std::string text = "no state";
+    for (const std::string& state : states_) {
+      const auto [mine, other] = std::mismatch(content.begin(), content.end(),
+                                               state.begin(), state.end());
+      const auto same = static_cast<size_t>(mine - content.begin());
+      if (same < longest) continue;
+      longest = same;
+      const size_t from = same < 200 ? 0 : same - 200;
+      text = content.substr(from, 500) + "\ninstead of\n" +
+             state.substr(from, 500);
+    }
+    return text;
   }
 
   // Whether the tables of the workload's start are there as a whole.

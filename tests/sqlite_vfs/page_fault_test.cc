@@ -44,6 +44,8 @@ class FaultRun {
         EXPECT_EQ(connection.Run(sql).code, model_.Run(sql).code);
       }
       connection.Get(workload_.Settings());
+      // So that there is something to read from files.
+      connection.Get("PRAGMA nori_flush");
       Fault fault;
       fault.operations = kind_.operations;
       fault.nth = nth_;
@@ -165,6 +167,11 @@ const FaultCase kCases[] = {
     {"ChangeOnce", IoOperationSet::Changes(), absl::StatusCode::kInternal,
      false, SQLITE_IOERR},
     {"Changes", IoOperationSet::Changes(), absl::StatusCode::kInternal, true,
+     SQLITE_IOERR},
+    {"ReadOnce",
+     {kRead, kOpen},
+     absl::StatusCode::kInternal,
+     false,
      SQLITE_IOERR},
     {"SyncOnce",
      {kSync, kSyncDirectory},

@@ -275,8 +275,8 @@ class CrashPoints : public ModuleTest,
   // The state up to which a power failure may take back what was reported.
   static size_t FirstPromised(size_t reported) {
     const auto [journal, level] = GetParam();
-    if (IsInPages()) return reported;
     if (std::string(level) != "FULL") return 0;
+    if (IsInPages()) return reported;
     size_t first = reported;
     while (std::string(journal) != "wal" && first > 0 &&
            IsOfTheHostAlone(kSteps[first - 1])) {

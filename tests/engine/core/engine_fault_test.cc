@@ -168,6 +168,61 @@ TEST(EngineFault, AbortThatCannotBeLogged) {
   }
 }
 
+// A transaction that was spilled and prepared is committed by a disk that does
+// nothing any more; one whose tables cannot be opened is not prepared.
+TEST(EngineFault, SpilledTablesAreOpenedAsTheyArePrepared) {
+  MemoryFileSystem disk;
+  FaultFileSystem faults(&disk, 1);
+  auto opened = Engine::Open(ManualOptions(&faults), "/db");
+  ASSERT_TRUE(opened.ok()) << opened.status();
+  std::unique_ptr<Engine> engine = *std::move(opened);
+  const auto prepare = [&](Transaction* transaction, const std::string& key) {
+    for (int i = 0; i < 10; ++i) {
+      const absl::Status status =
+          transaction->Put(absl::StrCat(key, i), std::string(30000, 'x'));
+      if (!status.ok()) return status;
+    }
+    return transaction->Prepare(PrepareMode::kCommitsUnlessAborted, 0,
+                                Durability::kSync);
+  };
+  auto begun = engine->BeginTransaction({});
+  ASSERT_TRUE(begun.ok()) << begun.status();
+  NORI_ASSERT_OK(prepare(begun->get(), "whole"));
+  Fault fault;
+  fault.from_then_on = true;
+  faults.AddFault(fault);
+  NORI_EXPECT_OK((*begun)->Commit(Durability::kSync));
+  faults.ClearFaults();
+  EXPECT_EQ(GetOr(engine.get(), "whole9"), std::string(30000, 'x'));
+
+  // Each table is opened when it is written, to be read, and once more here.
+  uint64_t nth = 1;
+  for (;; ++nth) {
+    begun = engine->BeginTransaction({});
+    ASSERT_TRUE(begun.ok()) << begun.status();
+    fault.operations = {IoOperation::kOpen};
+    fault.nth = nth;
+    fault.from_then_on = false;
+    const uint64_t hits = faults.hits();
+    faults.AddFault(fault);
+    const absl::Status status = prepare(begun->get(), absl::StrCat("n", nth));
+    faults.ClearFaults();
+    if (faults.hits() == hits) break;
+    EXPECT_FALSE(status.ok()) << nth;
+    NORI_EXPECT_OK((*begun)->Rollback());
+    NORI_ASSERT_OK(engine->Put({}, "later", absl::StrCat(nth)));
+    EXPECT_EQ(GetOr(engine.get(), absl::StrCat("n", nth, 0)), "<none>");
+  }
+  EXPECT_GT(nth, 1u);
+  begun->reset();
+  engine.reset();
+  opened = Engine::Open(ManualOptions(&disk), "/db");
+  ASSERT_TRUE(opened.ok()) << opened.status();
+  EXPECT_EQ(GetOr(opened->get(), "whole9"), std::string(30000, 'x'));
+  EXPECT_EQ(GetOr(opened->get(), "n10"), "<none>");
+  NORI_ASSERT_OK((*opened)->Verify());
+}
+
 // A database with tables, log and manifest, closed.
 void MakeDatabase(MemoryFileSystem* disk) {
   auto opened = Engine::Open(ManualOptions(disk), "/db");
