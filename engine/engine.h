@@ -119,20 +119,19 @@ enum class PrepareMode : uint8_t {
   kHostDecides,
 };
 
-// One writer's changes with its own view of them. Holds the engine's writer
-// lock from creation to Commit, Rollback or destruction (which rolls back). Not
-// bound to a thread. A transaction of any size uses bounded memory.
-class Transaction {
+// Changes over a snapshot, not committed yet, with their own view of them. Of
+// any size, they use bounded memory.
+class Changes {
  public:
-  virtual ~Transaction() = default;
+  virtual ~Changes() = default;
 
   virtual absl::Status Put(std::string_view key, std::string_view value) = 0;
   virtual absl::Status Delete(std::string_view key) = 0;
   virtual absl::Status DeleteRange(std::string_view begin,
                                    std::string_view end) = 0;
 
-  // Reads see the transaction's own changes over its base snapshot.
-  // `counters` may be null: what was touched below the changes is added.
+  // Reads see the changes over the base snapshot. `counters` may be null: what
+  // was touched below the changes is added.
   virtual absl::StatusOr<bool> Get(std::string_view key, PinnedValue* value,
                                    ReadCounters* counters) = 0;
   absl::StatusOr<bool> Get(std::string_view key, PinnedValue* value) {
@@ -140,7 +139,7 @@ class Transaction {
   }
   // The iterator sees the changes made before its creation, also if later ones
   // or a RollbackTo follow while it is open; `options.snapshot` is ignored. It
-  // may outlive Commit and Rollback.
+  // may outlive this object.
   virtual std::unique_ptr<Iterator> NewIterator(
       const IterateOptions& options) = 0;
 
@@ -152,6 +151,17 @@ class Transaction {
 
   // The snapshot below the changes.
   virtual const SnapshotRef& base() const = 0;
+};
+
+// One writer's changes. Holds the engine's writer lock from creation to Commit,
+// Rollback or destruction (which rolls back). Not bound to a thread.
+class Transaction : public Changes {
+ public:
+  // From now on Prepare and Commit take `other` with them, so that both are one
+  // commit (null: no more). It is one of Engine::NewChanges, over the same
+  // state, has no key in common with this transaction, and outlives it or a
+  // next call. What has its own marks can be undone by itself.
+  virtual void Include(Changes* other) = 0;
 
   // Writes the changes to the log, durable as `durability` asks (never less
   // than kNone). Repeatable: a second Prepare replaces the first (more changes
@@ -163,7 +173,7 @@ class Transaction {
   // kCommitsUnlessAborted. Ends the transaction, also on error; an error after
   // a successful Prepare turns the engine read-only and says so.
   virtual absl::Status Commit(Durability durability) = 0;
-  // Undoes everything, writing an abort record if prepared. Ends it.
+  // Undoes everything of its own, writing an abort record if prepared. Ends it.
   virtual absl::Status Rollback() = 0;
 };
 
@@ -340,6 +350,8 @@ class Engine {
 
   virtual absl::StatusOr<std::unique_ptr<Transaction>> BeginTransaction(
       const TransactionOptions& options) = 0;
+  // Changes for a transaction to Include, over `base`. They hold no lock.
+  virtual std::unique_ptr<Changes> NewChanges(SnapshotRef base) = 0;
 
   // Highest mixed transaction number that was committed (and, after recovery,
   // that the host confirmed). FlushedMixed: the highest that the host must

@@ -12,18 +12,17 @@
 namespace nori {
 namespace {
 
-// No key of a nori table begins with this byte. Behind it a kind and, for a
-// block, the file's id (one file per engine so far) and the block's number.
-constexpr char kPrefix = '\xff';
+// Behind the prefix a kind and, for a block, the file's id (one file per engine
+// so far) and the block's number.
 constexpr char kGeometryKind = 'g';
 constexpr char kBlockKind = 'p';
 constexpr char kPatchKind = 'q';
 constexpr char kFileId = 1;
 
-std::string GeometryKey() { return {kPrefix, kGeometryKind, kFileId}; }
+std::string GeometryKey() { return {kPageKeyPrefix, kGeometryKind, kFileId}; }
 
 std::string BlockKey(char kind, uint64_t number) {
-  std::string key{kPrefix, kind, kFileId};
+  std::string key{kPageKeyPrefix, kind, kFileId};
   for (int shift = 56; shift >= 0; shift -= 8) {
     key.push_back(static_cast<char>(number >> shift));
   }

@@ -14,6 +14,10 @@
 
 namespace nori {
 
+// First byte of the keys of pages and of what belongs to them. Those of nori
+// tables in the same engine begin with a smaller one, 0x80 or more.
+inline constexpr char kPageKeyPrefix = '\xff';
+
 // What a block may have.
 inline constexpr uint32_t kSmallestBlock = 512;
 inline constexpr uint32_t kLargestBlock = 65536;

@@ -54,7 +54,7 @@ absl::StatusOr<PageFile::View> PageFile::CurrentView() const {
   if (transaction_ != nullptr) return View{committed_.snapshot, geometry_};
   if (level_ > SQLITE_LOCK_NONE) return committed_;
   View view;
-  view.snapshot = fixed_ != nullptr ? fixed_ : engine()->GetSnapshot();
+  view.snapshot = Snapshot();
   NORI_ASSIGN_OR_RETURN(view.geometry, ReadGeometry([&](std::string_view key,
                                                         PinnedValue* value) {
                           return Get(view.snapshot, key, value);
@@ -102,6 +102,7 @@ void PageFile::Abandon() {
   committed_ = {};
   prepared_ = given_up_ = false;
   durability_ = Durability::kNone;
+  rows_ = nullptr;
   level_ = SQLITE_LOCK_NONE;
 }
 
@@ -115,7 +116,21 @@ void PageFile::Discard() {
   }
   transaction_.reset();
   prepared_ = false;
+  prepared_with_ = nullptr;
   durability_ = Durability::kNone;
+  rows_ = nullptr;
+}
+
+SnapshotRef PageFile::Snapshot() const {
+  if (level_ > SQLITE_LOCK_NONE) return committed_.snapshot;
+  return fixed_ != nullptr ? fixed_ : engine()->GetSnapshot();
+}
+
+void PageFile::CommitWith(RowChanges* rows) {
+  EndRollback();
+  if (transaction_ != nullptr) transaction_->Include(nullptr);
+  rows_ = rows;
+  changed_since_rows_ = false;
 }
 
 absl::Status PageFile::ReadPart(const View& view, uint64_t number, size_t at,
@@ -169,16 +184,34 @@ absl::Status PageFile::BeginChange() {
   return absl::OkStatus();
 }
 
+// A rollback writes nothing but what is committed already.
+absl::Status PageFile::CompareBlock(uint64_t number, std::string_view data) {
+  if (rows_ == nullptr || changed_since_rows_) return absl::OkStatus();
+  std::string before(data.size(), '\0');
+  if (committed_.geometry.block == data.size()) {
+    const auto source = [&](std::string_view key, PinnedValue* value) {
+      return engine()->Get({.snapshot = committed_.snapshot}, key, value);
+    };
+    NORI_RETURN_IF_ERROR(ReadBlock(source, committed_.geometry.block, number, 0,
+                                   before.size(), before.data()));
+  }
+  changed_since_rows_ = before != data;
+  return absl::OkStatus();
+}
+
+absl::Status PageFile::PutBlock(uint64_t number, std::string_view data) {
+  NORI_RETURN_IF_ERROR(CompareBlock(number, data));
+  return WriteBlock(number, data, transaction_.get());
+}
+
 absl::Status PageFile::WritePart(uint64_t number, size_t at,
                                  std::string_view data) {
-  if (data.size() == geometry_.block) {
-    return WriteBlock(number, data, transaction_.get());
-  }
+  if (data.size() == geometry_.block) return PutBlock(number, data);
   std::string block(geometry_.block, '\0');
   NORI_RETURN_IF_ERROR(ReadPart({committed_.snapshot, geometry_}, number, 0,
                                 block.size(), block.data()));
   block.replace(at, data.size(), data);
-  return WriteBlock(number, block, transaction_.get());
+  return PutBlock(number, block);
 }
 
 absl::Status PageFile::Write(uint64_t offset, std::string_view data) {
@@ -235,6 +268,15 @@ absl::Status PageFile::StageGeometry() {
   return WriteGeometry(geometry_, transaction_.get());
 }
 
+absl::Status PageFile::Prepare(RowChanges* with, Durability durability) {
+  NORI_RETURN_IF_ERROR(StageGeometry());
+  transaction_->Include(with == nullptr ? nullptr : with->changes());
+  NORI_RETURN_IF_ERROR(transaction_->Prepare(PrepareMode::kCommitsUnlessAborted,
+                                             /*mixed_number=*/0, durability));
+  prepared_with_ = with;
+  return absl::OkStatus();
+}
+
 absl::Status PageFile::BeginSync(bool is_part) {
   // The end of the journal's playback.
   if (std::exchange(given_up_, false)) return absl::OkStatus();
@@ -244,11 +286,10 @@ absl::Status PageFile::BeginSync(bool is_part) {
 absl::Status PageFile::Sync() {
   if (transaction_ == nullptr || prepared_) return absl::OkStatus();
   NORI_RETURN_IF_ERROR(CheckProcess());
-  absl::Status status = StageGeometry();
-  if (status.ok()) {
-    status = transaction_->Prepare(PrepareMode::kCommitsUnlessAborted,
-                                   /*mixed_number=*/0, sync_durability_);
-  }
+  const bool with_rows =
+      rows_ != nullptr && changed_since_rows_ && rows_->IsCommitting();
+  const absl::Status status =
+      Prepare(with_rows ? rows_ : nullptr, sync_durability_);
   if (status.ok()) {
     prepared_ = true;
     durability_ = sync_durability_;
@@ -262,15 +303,18 @@ absl::Status PageFile::Sync() {
 absl::Status PageFile::CommitPhaseTwo() {
   NORI_RETURN_IF_ERROR(CheckProcess());
   if (given_up_) return absl::InternalError("the transaction was given up");
-  if (transaction_ == nullptr) return absl::OkStatus();
+  if (transaction_ == nullptr && rows_ == nullptr) return absl::OkStatus();
+  RowChanges* const rows = rows_;
   const Durability durability = durability_;
   absl::Status status;
-  if (!prepared_) {
-    status = StageGeometry();
-    // A file that shrinks is cut after its sync.
+  // A file that shrinks is cut after its sync.
+  if (!prepared_ || prepared_with_ != rows) {
+    status = BeginChange();
     if (status.ok() && durability != Durability::kNone) {
-      status = transaction_->Prepare(PrepareMode::kCommitsUnlessAborted,
-                                     /*mixed_number=*/0, durability);
+      status = Prepare(rows, durability);
+    } else if (status.ok()) {
+      status = StageGeometry();
+      transaction_->Include(rows == nullptr ? nullptr : rows->changes());
     }
   }
   if (status.ok()) {
@@ -281,6 +325,7 @@ absl::Status PageFile::CommitPhaseTwo() {
   if (!status.ok()) return status;
   // The writer's place is still held: the newest commit is this one.
   committed_ = {engine()->GetSnapshot(), geometry_};
+  if (rows != nullptr) rows->Committed();
   return absl::OkStatus();
 }
 

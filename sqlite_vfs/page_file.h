@@ -24,6 +24,19 @@
 
 namespace nori {
 
+// Changes of nori tables in a database's engine, on their way to a commit.
+class RowChanges {
+ public:
+  virtual ~RowChanges() = default;
+  // Made by Engine::NewChanges over PageFile::Snapshot().
+  virtual Changes* changes() const = 0;
+  // Whether SQLite is at a COMMIT, also one that it will turn into a rollback;
+  // false: a sync is the end of a rollback.
+  virtual bool IsCommitting() const = 0;
+  // They are committed. The writer's place is still held.
+  virtual void Committed() = 0;
+};
+
 // Not thread-safe: SQLite calls one file from one thread at a time. In a forked
 // child everything is kFailedPrecondition, but letting go.
 class PageFile {
@@ -38,6 +51,7 @@ class PageFile {
   PageFile& operator=(const PageFile&) = delete;
 
   Engine* engine() const { return store_->engine(); }
+  const PageStoreRef& store() const { return store_; }
 
   // `level` is one of SQLITE_LOCK_NONE to SQLITE_LOCK_EXCLUSIVE. A lock for
   // reading pins the newest commit. A lock for writing takes the writer's
@@ -47,6 +61,8 @@ class PageFile {
   // Below a lock for writing, what is not committed is undone.
   void Unlock(int level);
   int level() const { return level_; }
+  // The state that is read below what this file's transaction has changed.
+  SnapshotRef Snapshot() const;
 
   // Fills `buffer` with zeros beyond the end of the file; gives how many bytes
   // were in it. Without a lock: from the newest commit.
@@ -74,6 +90,12 @@ class PageFile {
   void EndRollback() {
     if (prepared_) Discard();
   }
+  // The commit that is coming takes `rows` with it (null: none), until they are
+  // committed or the transaction is given up. `rows` outlive that or a next
+  // call. Something must have been written to the database for there to be a
+  // commit. REQUIRES: a lock for writing.
+  void CommitWith(RowChanges* rows);
+  const RowChanges* rows() const { return rows_; }
   // Commits, as durably as a Sync before it. This file then reads its own
   // commit. After an error nothing of it is there.
   absl::Status CommitPhaseTwo();
@@ -91,9 +113,13 @@ class PageFile {
   // Bytes [at, at + size) of a block.
   absl::Status ReadPart(const View& view, uint64_t number, size_t at,
                         size_t size, char* buffer) const;
+  // Notes whether `data` is what the block holds already.
+  absl::Status CompareBlock(uint64_t number, std::string_view data);
+  absl::Status PutBlock(uint64_t number, std::string_view data);
   absl::Status WritePart(uint64_t number, size_t at, std::string_view data);
   absl::Status BeginChange();
   absl::Status StageGeometry();
+  absl::Status Prepare(RowChanges* with, Durability durability);
   void Discard();
   absl::Status CheckProcess() const;
   // In a forked child, which must not touch the engine, not even to let go.
@@ -111,6 +137,10 @@ class PageFile {
   Durability durability_ = Durability::kNone;
   Durability sync_durability_ = Durability::kSync;
   bool given_up_ = false;  // a Sync has failed; until it is played back
+  RowChanges* rows_ = nullptr;
+  // A page that differs from the committed one was written since CommitWith.
+  bool changed_since_rows_ = false;
+  RowChanges* prepared_with_ = nullptr;
 };
 
 }  // namespace nori

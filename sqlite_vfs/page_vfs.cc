@@ -17,6 +17,9 @@
 namespace nori {
 namespace {
 
+// A file control of this VFS's own: the bytes of "nori".
+constexpr int kGivePageFile = 0x6e6f7269;
+
 // What SQLite allocates for a database file.
 struct PageHandle {
   sqlite3_file base;
@@ -210,6 +213,9 @@ int FileControl(sqlite3_file* base, int operation, void* argument) noexcept {
         return ReportAsDisk(FileOf(base)->CommitPhaseTwo(), SQLITE_IOERR);
       case SQLITE_FCNTL_PRAGMA:
         return Pragma(HandleOf(base), static_cast<char**>(argument));
+      case kGivePageFile:
+        *static_cast<PageFile**>(argument) = FileOf(base);
+        return SQLITE_OK;
       case SQLITE_FCNTL_PDB:
         HandleOf(base)->connection = static_cast<sqlite3**>(argument);
         return SQLITE_OK;
@@ -346,6 +352,12 @@ int FullPathname(sqlite3_vfs* vfs, const char* name, int size,
 }
 
 }  // namespace
+
+PageFile* PageFileOf(sqlite3* db, const std::string& schema) {
+  PageFile* file = nullptr;
+  const int rc = sqlite3_file_control(db, schema.c_str(), kGivePageFile, &file);
+  return rc == SQLITE_OK ? file : nullptr;
+}
 
 sqlite3_vfs* NewPageVfs(const char* name, PageStores* stores) {
   sqlite3_vfs* lower = sqlite3_vfs_find("unix");

@@ -3,7 +3,10 @@
 #ifndef NORI_SQLITE_VFS_PAGE_VFS_H_
 #define NORI_SQLITE_VFS_PAGE_VFS_H_
 
-struct sqlite3_vfs;
+#include <string>
+
+#include "sqlite_vfs/page_file.h"
+#include "sqlite_vfs/sqlite.h"
 
 namespace nori {
 
@@ -14,6 +17,11 @@ inline constexpr char kPageVfsName[] = "nori";
 // Registers it beside the default one. Files other than databases go to the
 // VFS `unix`. Once per process; gives a result code of SQLite's.
 int RegisterPageVfs();
+
+// What the schema of a connection is stored in, also below another VFS that
+// passes file controls on; null if that is no file of this VFS. It lives as
+// long as the schema is attached and the connection open.
+PageFile* PageFileOf(sqlite3* db, const std::string& schema);
 
 // A VFS of its kind over other files, called `name`, which with `stores` (null:
 // the process's) must outlive it. Null where there is no VFS below it. The

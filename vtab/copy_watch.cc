@@ -8,6 +8,7 @@
 #include "absl/strings/str_cat.h"
 #include "absl/synchronization/mutex.h"
 #include "engine/format/status_macros.h"
+#include "sqlite_vfs/page_vfs.h"
 #include "vtab/backup_target.h"
 #include "vtab/connection.h"
 #include "vtab/error_map.h"
@@ -61,6 +62,7 @@ bool SameFile(const std::string& a, const std::string& b) {
 // A database that may be the one that is copied.
 struct Source {
   std::string path;
+  bool has_pages = false;  // in the engine: it is in vfs=nori
   // Its engine as the copy began, if it was open.
   SharedEngineRef engine;
   PinnedStateRef state;
@@ -92,7 +94,8 @@ void AddSources(sqlite3* db, bool is_own, const std::string& target,
     if (path.empty()) {
       sources->memory_hosts.push_back(MemoryHostOf(db, schema));
     } else if (!SameFile(path, target)) {
-      sources->files.push_back({path, {}, {}});
+      sources->files.push_back(
+          {path, PageFileOf(db, schema) != nullptr, {}, {}});
     }
   }
   sqlite3_mutex_leave(mutex);
@@ -182,6 +185,11 @@ class EngineCopy final : public PendingCopy {
     if (source.engine == nullptr) {
       NORI_ASSIGN_OR_RETURN(const auto left, table.ListTables());
       if (left.empty()) return absl::OkStatus();
+      if (source.has_pages) {
+        return absl::UnimplementedError(
+            "nori tables of a database of vfs=nori cannot be copied with their "
+            "pages; ATTACH the copy and use INSERT ... SELECT");
+      }
       return absl::NotFoundError(
           "the engine of the database that is copied cannot be found: its "
           "directory is missing, or its connection was opened before nori was "
@@ -283,6 +291,10 @@ class EngineCopy final : public PendingCopy {
       const std::string directory = DirectoryFor(source.path);
       const auto identity = Engine::ReadIdentity(Files(), directory);
       if (!identity.ok() || *identity != own.identity) continue;
+      if (source.has_pages) {
+        source.engine = nullptr;  // not one to be copied
+        return source;
+      }
       if (source.engine == nullptr) {
         NORI_ASSIGN_OR_RETURN(source.engine, OpenEngine(source.path, own));
       }

@@ -92,7 +92,7 @@ void Cursor::FlushReport() {
   report_.read = ReadCounters();
 }
 
-Transaction* Cursor::transaction() const {
+Changes* Cursor::transaction() const {
   return as_of_ != nullptr ? nullptr : table_->database->transaction();
 }
 

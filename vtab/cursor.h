@@ -61,7 +61,7 @@ class Cursor : public sqlite3_vtab_cursor {
   absl::StatusOr<bool> BindSnapshot(sqlite3_value* name);
   // What to read: the transaction or, if there is none or it is not meant, null
   // and the engine as of snapshot().
-  Transaction* transaction() const;
+  Changes* transaction() const;
   const SnapshotRef& snapshot() const {
     return as_of_ != nullptr ? as_of_ : view_;
   }

@@ -44,6 +44,8 @@ Database::~Database() {
 
 void Database::AbandonTransaction() {
   static_cast<void>(transaction_.release());
+  static_cast<void>(beside_pages_.release());
+  changes_ = nullptr;
   static_cast<void>(new SnapshotRef(std::move(view_)));
 }
 
@@ -76,22 +78,19 @@ absl::Status Database::CheckEncoding() {
       "anything is in the database"));
 }
 
-absl::Status Database::CheckOrdinaryFile() const {
-  if (VfsNameOf(connection_->db(), schema_) != "nori") return absl::OkStatus();
-  return absl::UnimplementedError(
-      "nori tables cannot be made in a database of vfs=nori yet; its ordinary "
-      "tables are in the engine already, or ATTACH an ordinary database");
-}
-
 absl::Status Database::EnsureOpen() {
   NORI_RETURN_IF_ERROR(CheckProcess());
   if (shared_ != nullptr && identity_checked_) return absl::OkStatus();
-  NORI_RETURN_IF_ERROR(CheckOrdinaryFile());
   NORI_ASSIGN_OR_RETURN(const bool exists, state_table_.Exists());
   if (!exists) {
     return absl::DataLossError(absl::StrCat(
         "the table ", kStateTableName,
         " is missing: the database file does not know its engine any more"));
+  }
+  if (Pages() != nullptr) {
+    NORI_RETURN_IF_ERROR(OpenBesidePages());
+    identity_checked_ = true;
+    return absl::OkStatus();
   }
   NORI_ASSIGN_OR_RETURN(const DatabaseState own, ReadState());
   if (shared_ == nullptr || engine()->identity() != own.identity) {
@@ -166,24 +165,31 @@ absl::Status Database::CheckOptions(
     NORI_ASSIGN_OR_RETURN(const std::string asked, GetOption(wanted, name));
     NORI_ASSIGN_OR_RETURN(const std::string actual,
                           GetOption(engine()->options(), name));
-    if (asked != actual) {
-      return absl::InvalidArgumentError(absl::StrCat(
-          "the engine of this database was made with ", name, "=", actual, ": ",
-          name, "=", asked, " can only be given with its first nori table"));
-    }
+    if (asked == actual) continue;
+    const char* const when = Pages() == nullptr
+                                 ? "can only be given with its first nori table"
+                                 : "cannot be given with a table of vfs=nori";
+    return absl::InvalidArgumentError(
+        absl::StrCat("the engine of this database was made with ", name, "=",
+                     actual, ": ", name, "=", asked, " ", when));
   }
   return absl::OkStatus();
 }
 
 absl::Status Database::CreateEngine(
     const std::map<std::string, std::string>& option_texts) {
+  EngineRegistry& registry = EngineRegistry::Instance();
+  if (PageFile* const pages = Pages()) {
+    NORI_ASSIGN_OR_RETURN(shared_,
+                          registry.Adopt({pages->store(), pages->engine()}));
+    return CheckOptions(option_texts);
+  }
   Options options;
   options.seed = RandomSeed();
   for (const auto& [name, value] : option_texts) {
     NORI_RETURN_IF_ERROR(SetOption(&options, name, value));
   }
   NORI_RETURN_IF_ERROR(ValidateOptions(options));
-  EngineRegistry& registry = EngineRegistry::Instance();
   if (in_memory()) {
     NORI_ASSIGN_OR_RETURN(
         shared_, registry.CreateInMemory(
@@ -203,7 +209,6 @@ absl::Status Database::CreateEngine(
 absl::Status Database::EnsureOpenForCreate(
     const std::map<std::string, std::string>& options) {
   NORI_RETURN_IF_ERROR(CheckProcess());
-  NORI_RETURN_IF_ERROR(CheckOrdinaryFile());
   NORI_ASSIGN_OR_RETURN(const bool exists, state_table_.Exists());
   if (exists) {
     const absl::Status opened = EnsureOpen();
@@ -213,7 +218,7 @@ absl::Status Database::EnsureOpenForCreate(
   // An engine without nori_state is left from a CREATE that was rolled back, or
   // from a database in memory that is gone. In the transaction of that CREATE
   // it is taken up again.
-  if (transaction_ == nullptr && open_cursors_ == 0) shared_.reset();
+  if (changes_ == nullptr && open_cursors_ == 0) shared_.reset();
   if (shared_ == nullptr) {
     NORI_RETURN_IF_ERROR(CreateEngine(options));
   } else {
@@ -221,6 +226,9 @@ absl::Status Database::EnsureOpenForCreate(
   }
   DatabaseState state;
   state.identity = engine()->identity();
+  if (PageFile* const pages = Pages()) {
+    NORI_ASSIGN_OR_RETURN(state.last_mixed, RowCommits(pages->Snapshot()));
+  }
   NORI_RETURN_IF_ERROR(state_table_.Create(state));
   identity_checked_ = true;
   return absl::OkStatus();
@@ -234,11 +242,14 @@ absl::Status Database::StartAnew(
     return reason;
   }
   NORI_ASSIGN_OR_RETURN(const auto left, state_table_.ListTables());
-  if (!left.empty() || transaction_ != nullptr) return reason;
+  if (!left.empty() || changes_ != nullptr) return reason;
   NORI_ASSIGN_OR_RETURN(DatabaseState state, ReadState());
   shared_.reset();
   NORI_RETURN_IF_ERROR(CreateEngine(options));
   state.identity = engine()->identity();
+  if (PageFile* const pages = Pages()) {
+    NORI_ASSIGN_OR_RETURN(state.last_mixed, RowCommits(pages->Snapshot()));
+  }
   NORI_RETURN_IF_ERROR(state_table_.Reset(state));
   identity_checked_ = true;
   return absl::OkStatus();
@@ -250,6 +261,7 @@ absl::StatusOr<uint64_t> Database::CreateTable(const std::string& name,
   NORI_RETURN_IF_ERROR(Begin());
   schema_changed_ = true;
   NORI_ASSIGN_OR_RETURN(const DatabaseState state, ReadState());
+  if (Pages() != nullptr) NORI_RETURN_IF_ERROR(RemoveLeftRows());
   const uint64_t id = shared_->AllocateTableId(state.next_table_id);
   NORI_RETURN_IF_ERROR(state_table_.WriteNextTableId(id + 1));
   NORI_RETURN_IF_ERROR(state_table_.AddTable(id, name));
@@ -268,8 +280,8 @@ void Database::NoteCreated(uint64_t table_id, uint32_t index_id) {
 absl::Status Database::DeleteForGood(KeyRange range) {
   schema_changed_ = true;
   prepared_ = false;
-  NORI_RETURN_IF_ERROR(transaction_->DeleteRange(range.begin, range.end));
-  dropped_.emplace_back(std::move(range), transaction_->Mark());
+  NORI_RETURN_IF_ERROR(changes_->DeleteRange(range.begin, range.end));
+  dropped_.emplace_back(std::move(range), changes_->Mark());
   return absl::OkStatus();
 }
 
@@ -333,8 +345,9 @@ absl::StatusOr<VirtualTable*> Database::ConnectTable(const std::string& name) {
   return found == tables.rend() ? nullptr : *found;
 }
 
-absl::StatusOr<DatabaseState> Database::ReadState() {
-  absl::StatusOr<DatabaseState> state = state_table_.Read();
+absl::StatusOr<DatabaseState> Database::ReadState(
+    const std::function<void()>& meanwhile) {
+  absl::StatusOr<DatabaseState> state = state_table_.Read(meanwhile);
   // No table will be disconnected that would finalize the statement.
   if (tables.empty()) state_table_.FinalizeStatements();
   return state;

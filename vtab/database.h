@@ -7,6 +7,7 @@
 #include <sys/types.h>
 
 #include <cstdint>
+#include <functional>
 #include <map>
 #include <memory>
 #include <optional>
@@ -18,6 +19,7 @@
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
 #include "engine/engine.h"
+#include "sqlite_vfs/page_file.h"
 #include "vtab/connection.h"
 #include "vtab/registry.h"
 #include "vtab/schema.h"
@@ -33,11 +35,12 @@ KeyRange RangeOfTable(uint64_t table_id);
 
 // Not thread-safe, as Connection. Held by the schema's virtual tables and by
 // their cursors.
-class Database : public std::enable_shared_from_this<Database> {
+class Database : public std::enable_shared_from_this<Database>,
+                 private RowChanges {
  public:
   // `connection` outlives it.
   Database(Connection* connection, std::string schema);
-  ~Database();
+  ~Database() override;
   Database(const Database&) = delete;
   Database& operator=(const Database&) = delete;
 
@@ -47,6 +50,9 @@ class Database : public std::enable_shared_from_this<Database> {
   bool in_memory() const { return path_.empty(); }
   // Of the database file; empty if there is none.
   const std::string& path() const { return path_; }
+  // The file of a database of vfs=nori, whose engine then holds its pages, too,
+  // and commits both as one; else null.
+  PageFile* Pages() const;
   // Whether the schema name still stands for the file that this was made for.
   bool StillAttached();
 
@@ -102,9 +108,9 @@ class Database : public std::enable_shared_from_this<Database> {
   absl::Status RollbackTo(int number);
   // What to write to. Begins if need be: SQLite calls no xBegin for a table
   // that was created in the same transaction.
-  absl::StatusOr<Transaction*> WriteTransaction();
+  absl::StatusOr<Changes*> WriteTransaction();
   // Null outside a write transaction.
-  Transaction* transaction() const { return transaction_.get(); }
+  Changes* transaction() const { return changes_; }
 
   // The view for a cursor that is being opened; null inside a write
   // transaction, which is then what to read. Cursors that are open together
@@ -142,7 +148,8 @@ class Database : public std::enable_shared_from_this<Database> {
  private:
   // What row 0 of nori_state says. Leaves no statement behind where no table
   // is connected: it would keep sqlite3_close from closing.
-  absl::StatusOr<DatabaseState> ReadState();
+  absl::StatusOr<DatabaseState> ReadState(
+      const std::function<void()>& meanwhile = {});
   // How the cursors that are open now came to share a view.
   enum class ViewScope : uint8_t { kNone, kCursors, kTransaction };
 
@@ -150,8 +157,6 @@ class Database : public std::enable_shared_from_this<Database> {
   // Statements that were compiled before sqlite3_deserialize put another
   // database in the place of the schema's still come here.
   absl::Status CheckIsPresent();
-  // The engine beside a database of vfs=nori is its pages'.
-  absl::Status CheckOrdinaryFile() const;
   std::string EngineDirectory() const { return path_ + "-nori"; }
   absl::Status FindInMemory(const DatabaseState& own);
   absl::Status OpenFile(const DatabaseState& own);
@@ -170,8 +175,27 @@ class Database : public std::enable_shared_from_this<Database> {
   absl::Status ReadCommitSettings();
   absl::StatusOr<std::unique_ptr<Transaction>> BeginEngineTransaction();
   absl::Status PrepareMixed();
+
+  // In a database of vfs=nori (database_pages.cc).
+  absl::Status OpenBesidePages();
+  // How many commits have changed rows, in the transaction or else in `view`.
+  absl::StatusOr<uint64_t> RowCommits(const SnapshotRef& view) const;
+  // Removes what tables left behind whose pages were replaced by others.
+  absl::Status RemoveLeftRows();
+  absl::Status BeginBesidePages();
+  absl::Status SyncBesidePages();
+  absl::Status CommitBesidePages();
+  // Before changes that the pages' commit was to take with it are given up.
+  void LeavePages();
+  // RowChanges.
+  Changes* changes() const override { return changes_; }
+  bool IsCommitting() const override;
+  void Committed() override;
+
   absl::Status PrepareAlone();
   void ForgetTransaction();
+  // Tells the engine which tables came and went with the commit, and forgets.
+  void EndCommit(bool committed);
   // In a forked child, which must not touch the engine, not even to let go of
   // it: the parent goes on with the same transaction and its files.
   void AbandonTransaction();
@@ -187,8 +211,12 @@ class Database : public std::enable_shared_from_this<Database> {
   SharedEngineRef shared_;
   bool identity_checked_ = false;  // shared_ is the one that nori_state names
 
-  // Write transaction.
+  // Write transaction: one of the engine or, in a database of vfs=nori, changes
+  // that are committed with its pages.
   std::unique_ptr<Transaction> transaction_;
+  std::unique_ptr<Changes> beside_pages_;
+  Changes* changes_ = nullptr;  // whichever there is
+  bool committed_with_pages_ = false;
   Durability durability_ = Durability::kSync;
   bool host_has_log_ = false;  // journal_mode=WAL
   bool host_syncs_ = false;    // its COMMIT returns when all of it is durable

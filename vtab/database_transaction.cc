@@ -67,14 +67,19 @@ Database::BeginEngineTransaction() {
 }
 
 absl::Status Database::Begin() {
-  if (transaction_ != nullptr) return absl::OkStatus();
+  if (changes_ != nullptr) return absl::OkStatus();
   NORI_RETURN_IF_ERROR(CheckIsPresent());
   NORI_RETURN_IF_ERROR(EnsureOpen());
   autocommit_ = sqlite3_get_autocommit(connection_->db()) != 0;
   changes_at_begin_ = sqlite3_total_changes64(connection_->db());
-  NORI_RETURN_IF_ERROR(ReadCommitSettings());
-  NORI_ASSIGN_OR_RETURN(transaction_, BeginEngineTransaction());
-  begin_mark_ = transaction_->Mark();
+  if (Pages() != nullptr) {
+    NORI_RETURN_IF_ERROR(BeginBesidePages());
+  } else {
+    NORI_RETURN_IF_ERROR(ReadCommitSettings());
+    NORI_ASSIGN_OR_RETURN(transaction_, BeginEngineTransaction());
+    changes_ = transaction_.get();
+  }
+  begin_mark_ = changes_->Mark();
   open_at_begin_ = std::numeric_limits<int>::max();
   connection_->HoldInTransaction(shared_from_this());
   prepared_ = false;
@@ -83,17 +88,17 @@ absl::Status Database::Begin() {
 }
 
 absl::Status Database::Join(const void* table) {
-  joins_first_ = transaction_ == nullptr;
+  joins_first_ = changes_ == nullptr;
   NORI_RETURN_IF_ERROR(Begin());
   if (joins_first_) open_at_begin_ = -1;
   joining_ = table;
   return absl::OkStatus();
 }
 
-absl::StatusOr<Transaction*> Database::WriteTransaction() {
-  if (transaction_ == nullptr) NORI_RETURN_IF_ERROR(Begin());
+absl::StatusOr<Changes*> Database::WriteTransaction() {
+  if (changes_ == nullptr) NORI_RETURN_IF_ERROR(Begin());
   prepared_ = false;
-  return transaction_.get();
+  return changes_;
 }
 
 absl::Status Database::PrepareAlone() {
@@ -126,6 +131,7 @@ absl::Status Database::PrepareMixed() {
 
 absl::Status Database::Sync() {
   NORI_RETURN_IF_ERROR(CheckProcess());
+  if (beside_pages_ != nullptr) return SyncBesidePages();
   if (transaction_ == nullptr || prepared_ || transaction_->empty()) {
     return absl::OkStatus();
   }
@@ -149,7 +155,10 @@ void Database::PublishMaxRowids() {
 void Database::ForgetTransaction() {
   // The caller holds this database by another reference.
   connection_->TransactionEnded(this);
+  changes_ = nullptr;
   transaction_.reset();
+  beside_pages_.reset();
+  committed_with_pages_ = false;
   schema_changed_ = false;
   prepared_ = false;
   prepared_mixed_ = 0;
@@ -162,7 +171,21 @@ void Database::ForgetTransaction() {
   EndReadTransaction();
 }
 
+void Database::EndCommit(bool committed) {
+  const auto created = std::move(created_);
+  const auto dropped = std::move(dropped_);
+  ForgetTransaction();
+  // Only a hint to the engine, so a failure costs speed and nothing else.
+  for (const KeyRange& range : created) {
+    engine()->AddGuards(range).IgnoreError();
+  }
+  // Only what is really committed: an error may leave it to the next open.
+  if (!committed) return;
+  for (const auto& [range, mark] : dropped) engine()->DropRange(range);
+}
+
 absl::Status Database::Commit() {
+  if (beside_pages_ != nullptr) return CommitBesidePages();
   if (transaction_ == nullptr) {
     ForgetTransaction();
     return absl::OkStatus();
@@ -186,22 +209,16 @@ absl::Status Database::Commit() {
       }
     }
   }
-  const auto created = std::move(created_);
-  const auto dropped = std::move(dropped_);
-  if (!dropped.empty()) shared_->mixed().Dropped(prepared_mixed_);
-  ForgetTransaction();
-  // Only a hint to the engine, so a failure costs speed and nothing else.
-  for (const KeyRange& range : created) {
-    engine()->AddGuards(range).IgnoreError();
-  }
-  // Only what is really committed: an error may leave it to the next open.
-  if (!status.ok()) return status;
-  for (const auto& [range, mark] : dropped) engine()->DropRange(range);
+  if (!dropped_.empty()) shared_->mixed().Dropped(prepared_mixed_);
+  EndCommit(status.ok());
   return status;
 }
 
 absl::Status Database::Rollback() {
   if (!CheckProcess().ok()) AbandonTransaction();
+  // Another database of the same COMMIT has failed after it.
+  if (committed_with_pages_) return CommitBesidePages();
+  if (beside_pages_ != nullptr) LeavePages();
   absl::Status status;
   if (transaction_ != nullptr) {
     if (prepared_mixed_ != 0) shared_->mixed().Aborted(prepared_mixed_);
@@ -223,10 +240,10 @@ void Database::Savepoint(int number, const void* table) {
   // changes since then are those of the whole transaction, whenever the table
   // joined that is told now. (The first table's mark is right also where this
   // is a new savepoint and none was open as it joined.)
-  const bool is_older = transaction_ == nullptr ||
+  const bool is_older = changes_ == nullptr ||
                         (joins && !joins_first_ && number <= open_at_begin_);
   marks_[number] =
-      is_older ? std::nullopt : std::optional<uint64_t>(transaction_->Mark());
+      is_older ? std::nullopt : std::optional<uint64_t>(changes_->Mark());
 }
 
 void Database::Release(int number) {
@@ -244,14 +261,14 @@ absl::Status Database::RollbackTo(int number) {
   }
   marks_.erase(marks_.upper_bound(number), marks_.end());
   open_at_begin_ = std::min(open_at_begin_, number);
-  if (transaction_ == nullptr) return absl::OkStatus();
+  if (changes_ == nullptr) return absl::OkStatus();
   prepared_ = false;
   for (auto& [table_id, rowid] : max_rowids_) rowid = std::nullopt;
   const uint64_t target = mark.value_or(begin_mark_);
   std::erase_if(dropped_, [target](const auto& dropped) {
     return dropped.second > target;
   });
-  return transaction_->RollbackTo(target);
+  return changes_->RollbackTo(target);
 }
 
 absl::StatusOr<uint64_t> Database::HostMixed() {
@@ -288,9 +305,14 @@ absl::StatusOr<SnapshotRef> Database::AcquireView() {
   NORI_RETURN_IF_ERROR(CheckProcess());
   NORI_RETURN_IF_ERROR(CheckIsPresent());
   NORI_RETURN_IF_ERROR(EnsureOpen());
-  if (transaction_ != nullptr) {
+  if (changes_ != nullptr) {
     ++open_cursors_;
     return SnapshotRef();
+  }
+  if (const PageFile* const pages = Pages()) {
+    // The pages' own, which lasts as long as SQLite's transaction.
+    ++open_cursors_;
+    return pages->Snapshot();
   }
   const bool in_transaction = !sqlite3_get_autocommit(connection_->db());
   if (view_ == nullptr) {
@@ -316,7 +338,7 @@ void Database::ReleaseView() {
 absl::StatusOr<bool> Database::Get(const SnapshotRef& view,
                                    std::string_view key,
                                    PinnedValue* value) const {
-  if (transaction_ != nullptr) return transaction_->Get(key, value);
+  if (changes_ != nullptr) return changes_->Get(key, value);
   return engine()->Get({.snapshot = view}, key, value);
 }
 
@@ -325,8 +347,8 @@ std::unique_ptr<Iterator> Database::NewIterator(const SnapshotRef& view,
   IterateOptions options;
   options.snapshot = view;
   options.bounds = std::move(bounds);
-  return transaction_ != nullptr ? transaction_->NewIterator(options)
-                                 : engine()->NewIterator(options);
+  return changes_ != nullptr ? changes_->NewIterator(options)
+                             : engine()->NewIterator(options);
 }
 
 void Database::EndReadTransaction() {
@@ -348,10 +370,12 @@ absl::Status Database::NameSnapshot(const std::string& name) {
   NORI_RETURN_IF_ERROR(CheckMayWrite());
   NORI_ASSIGN_OR_RETURN(SnapshotRef view, AcquireView());
   ReleaseView();
-  if (view == nullptr) {
+  const PageFile* const pages = Pages();
+  if (view == nullptr ||
+      (pages != nullptr && pages->level() > SQLITE_LOCK_SHARED)) {
     return SqliteError(SQLITE_ERROR,
                        "cannot take a snapshot within a transaction that has "
-                       "written to nori tables");
+                       "written");
   }
   return engine()->CreateNamedSnapshot(name, std::move(view));
 }

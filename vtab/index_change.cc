@@ -62,7 +62,7 @@ absl::Status IndexChange::Apply() const {
 }
 
 absl::StatusOr<bool> DeleteRow(const RowLayout& layout, std::string_view key,
-                               Transaction* transaction) {
+                               Changes* transaction) {
   if (!layout.indexes.empty()) {
     PinnedValue value;
     NORI_ASSIGN_OR_RETURN(const bool found, transaction->Get(key, &value));

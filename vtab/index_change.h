@@ -48,7 +48,7 @@ class StoredRow {
 // FindConflict asks whether a new one may be, Apply writes. Not thread-safe.
 class IndexChange {
  public:
-  IndexChange(const RowLayout* layout, Transaction* transaction)
+  IndexChange(const RowLayout* layout, Changes* transaction)
       : layout_(layout), transaction_(transaction) {}
 
   // `before` is null for a new row. `row_key`: the new row's key without the
@@ -70,7 +70,7 @@ class IndexChange {
   };
 
   const RowLayout* const layout_;
-  Transaction* const transaction_;
+  Changes* const transaction_;
   bool is_update_ = false;
   std::vector<Change> changes_;  // as layout_->indexes
 };
@@ -79,7 +79,7 @@ class IndexChange {
 // False if there is none. A table without indexes gets a blind deletion and
 // true.
 absl::StatusOr<bool> DeleteRow(const RowLayout& layout, std::string_view key,
-                               Transaction* transaction);
+                               Changes* transaction);
 
 }  // namespace nori
 

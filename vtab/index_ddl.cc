@@ -259,7 +259,7 @@ class IndexDdl {
   std::shared_ptr<Database> database_;
   std::string name_;
   VirtualTable* table_ = nullptr;
-  Transaction* transaction_ = nullptr;
+  Changes* transaction_ = nullptr;
   IndexState state_;
 };
 

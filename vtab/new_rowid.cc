@@ -17,7 +17,7 @@ constexpr int kRandomRowidTries = 100;
 
 // The highest rowid in the table, 0 if it is empty.
 absl::StatusOr<int64_t> FindHighest(const RowLayout& layout,
-                                    Transaction* transaction) {
+                                    Changes* transaction) {
   const std::unique_ptr<Iterator> last = transaction->NewIterator(
       {.snapshot = nullptr, .bounds = {layout.prefix, layout.prefix_end}});
   last->SeekToLast();
@@ -32,7 +32,7 @@ absl::StatusOr<int64_t> FindHighest(const RowLayout& layout,
 }
 
 absl::StatusOr<int64_t> FindFree(const RowLayout& layout,
-                                 Transaction* transaction) {
+                                 Changes* transaction) {
   for (int i = 0; i < kRandomRowidTries; ++i) {
     uint64_t random;
     sqlite3_randomness(sizeof(random), &random);
@@ -52,7 +52,7 @@ absl::StatusOr<int64_t> FindFree(const RowLayout& layout,
 }  // namespace
 
 absl::StatusOr<NewRowid> ChooseNewRowid(const VirtualTable& table,
-                                        Transaction* transaction) {
+                                        Changes* transaction) {
   NewRowid chosen;
   chosen.highest = table.database->MaxRowid(table.id);
   if (!chosen.highest) {

@@ -22,7 +22,7 @@ struct NewRowid {
 // one, or a random free one if the highest is the last there is. SQLITE_FULL if
 // none is found.
 absl::StatusOr<NewRowid> ChooseNewRowid(const VirtualTable& table,
-                                        Transaction* transaction);
+                                        Changes* transaction);
 
 // Tells the table's database that a row now has `rowid`. `highest`: what was
 // known before, if the caller knows it.

@@ -332,7 +332,7 @@ class Unpacker {
             kUnpacking));
     select.BindInteger(1, packed.place);
     select.BindInteger(2, static_cast<int64_t>(packed.header.parts));
-    NORI_ASSIGN_OR_RETURN(Transaction* const transaction,
+    NORI_ASSIGN_OR_RETURN(Changes* const transaction,
                           database_->WriteTransaction());
     PackReader reader(packed.header);
     std::string key;

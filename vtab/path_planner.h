@@ -47,8 +47,8 @@ struct PlanContext {
   const TableSchema* schema;
   sqlite3_index_info* info;
   const Constraints* constraints;
-  Engine* engine;            // null: not open, nothing is estimated
-  Transaction* transaction;  // null: none is open
+  Engine* engine;        // null: not open, nothing is estimated
+  Changes* transaction;  // null: none is open
   TableStatistics* statistics;
   // By the table's paths, those of more constraints first.
   std::vector<KnownShare> shares;

@@ -15,7 +15,7 @@
 namespace nori {
 SharedEngine::SharedEngine(std::unique_ptr<MemoryFileSystem> memory,
                            std::shared_ptr<HostLog> host_log,
-                           std::unique_ptr<Engine> engine)
+                           std::shared_ptr<Engine> engine)
     : memory_(std::move(memory)),
       host_log_(std::move(host_log)),
       engine_(std::move(engine)),
@@ -80,6 +80,27 @@ void EngineRegistry::Release(const FileIdentity& key, SharedEngine* engine) {
   closed_.SignalAll();
 }
 
+SharedEngineRef EngineRegistry::WaitForOpen(const FileIdentity& key) {
+  for (auto it = by_directory_.find(key); it != by_directory_.end();
+       it = by_directory_.find(key)) {
+    if (SharedEngineRef shared = it->second.engine.lock()) return shared;
+    closed_.Wait(&mutex_);  // its last user is about to close it
+  }
+  return nullptr;
+}
+
+absl::StatusOr<SharedEngineRef> EngineRegistry::Adopt(
+    std::shared_ptr<Engine> engine) {
+  FileSystem* const files = engine->options().file_system;
+  NORI_ASSIGN_OR_RETURN(const FileIdentity key,
+                        files->Identity(engine->directory()));
+  absl::MutexLock lock(&mutex_);
+  if (SharedEngineRef shared = WaitForOpen(key)) return shared;
+  return Share(key, std::make_unique<SharedEngine>(
+                        nullptr, std::make_shared<HostLog>(files, ""),
+                        std::move(engine)));
+}
+
 absl::StatusOr<SharedEngineRef> EngineRegistry::Open(
     const OpenRequest& request) {
   FileSystem* const files = request.options.file_system;
@@ -100,11 +121,7 @@ absl::StatusOr<SharedEngineRef> EngineRegistry::Open(
   NORI_ASSIGN_OR_RETURN(const FileIdentity key,
                         files->Identity(request.directory));
   absl::MutexLock lock(&mutex_);
-  for (auto it = by_directory_.find(key); it != by_directory_.end();
-       it = by_directory_.find(key)) {
-    if (SharedEngineRef shared = it->second.engine.lock()) return shared;
-    closed_.Wait(&mutex_);  // its last user is about to close it
-  }
+  if (SharedEngineRef shared = WaitForOpen(key)) return shared;
   Options options = request.options;
   options.create_if_missing = request.create;
   options.prefer_stored_options = !request.create;

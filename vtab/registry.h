@@ -32,7 +32,7 @@ class SharedEngine {
  public:
   SharedEngine(std::unique_ptr<MemoryFileSystem> memory,
                std::shared_ptr<HostLog> host_log,
-               std::unique_ptr<Engine> engine);
+               std::shared_ptr<Engine> engine);
 
   Engine* engine() const { return engine_.get(); }
   // Whether it lives in memory: nothing survives the process.
@@ -54,7 +54,7 @@ class SharedEngine {
   // Declared before the engine: outlives it.
   const std::unique_ptr<MemoryFileSystem> memory_;
   const std::shared_ptr<HostLog> host_log_;
-  const std::unique_ptr<Engine> engine_;
+  const std::shared_ptr<Engine> engine_;
   MixedHistory mixed_;
   mutable absl::Mutex mutex_;
   uint64_t next_table_id_ ABSL_GUARDED_BY(mutex_) = 1;
@@ -81,6 +81,11 @@ class EngineRegistry {
   // The engine in `directory`, opened if it is not open. An engine that is open
   // already keeps its options. The last reference closes it.
   absl::StatusOr<SharedEngineRef> Open(const OpenRequest& request)
+      ABSL_LOCKS_EXCLUDED(mutex_);
+
+  // An engine that was opened elsewhere, which keeps anybody else from opening
+  // it; no host decides what is committed to it.
+  absl::StatusOr<SharedEngineRef> Adopt(std::shared_ptr<Engine> engine)
       ABSL_LOCKS_EXCLUDED(mutex_);
 
   // The engine in `directory`, or the only one of this identity, if it is open;
@@ -114,6 +119,9 @@ class EngineRegistry {
   EngineRegistry() : owner_(getpid()) {}
   SharedEngineRef Share(const FileIdentity& key,
                         std::unique_ptr<SharedEngine> engine)
+      ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
+  // The one that is open, once nobody is closing it any more.
+  SharedEngineRef WaitForOpen(const FileIdentity& key)
       ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
   void Release(const FileIdentity& key, SharedEngine* engine)
       ABSL_LOCKS_EXCLUDED(mutex_);

@@ -36,7 +36,7 @@ absl::Status UniqueError(const VirtualTable& table,
       absl::StrCat("UNIQUE constraint failed: ", ColumnList(table, columns)));
 }
 
-RowChange::RowChange(VirtualTable* table, Transaction* transaction,
+RowChange::RowChange(VirtualTable* table, Changes* transaction,
                      sqlite3_value** argv)
     : table_(table),
       layout_(table->layout),

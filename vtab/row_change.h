@@ -23,8 +23,7 @@ namespace nori {
 class RowChange {
  public:
   // `argv` as xUpdate gets it.
-  RowChange(VirtualTable* table, Transaction* transaction,
-            sqlite3_value** argv);
+  RowChange(VirtualTable* table, Changes* transaction, sqlite3_value** argv);
 
   // Sets *rowid in a table that has rowids.
   absl::Status Run(sqlite3_int64* rowid);
@@ -61,7 +60,7 @@ class RowChange {
 
   VirtualTable* const table_;
   const RowLayout& layout_;
-  Transaction* const transaction_;
+  Changes* const transaction_;
   sqlite3_value** const argv_;
   const size_t columns_;
   const bool is_update_;

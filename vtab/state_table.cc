@@ -141,12 +141,14 @@ absl::Status StateTable::Reset(const DatabaseState& state) {
   return StatusOfSqlite(db_, rc, "filling nori_state");
 }
 
-absl::StatusOr<DatabaseState> StateTable::Read() {
+absl::StatusOr<DatabaseState> StateTable::Read(
+    const std::function<void()>& meanwhile) {
   if (read_ == nullptr) {
     NORI_ASSIGN_OR_RETURN(
         read_, Prepare("SELECT state FROM \"%w\".nori_state WHERE id=0"));
   }
   absl::StatusOr<DatabaseState> state = StepState(db_, read_);
+  if (meanwhile) meanwhile();
   sqlite3_reset(read_);
   return state;
 }

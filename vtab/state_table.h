@@ -5,8 +5,9 @@
 //
 // Row 0 holds in `state`, in fixed places so that it can be written without a
 // statement: "nori", format version (4 bytes), engine identity (16 bytes),
-// number of the last mixed transaction (8 bytes), next table id (8 bytes),
-// integers little-endian. Every other row gives a nori table's id and name, and
+// number of the last mixed transaction (8 bytes; in a database of vfs=nori, of
+// the last commit that changed rows), next table id (8 bytes), integers
+// little-endian. Every other row gives a nori table's id and name, and
 // in `state`, unless it is NULL, the indexes that it has now (see
 // index_state.h).
 
@@ -14,6 +15,7 @@
 #define NORI_VTAB_STATE_TABLE_H_
 
 #include <cstdint>
+#include <functional>
 #include <string>
 #include <utility>
 #include <vector>
@@ -56,8 +58,10 @@ class StateTable {
   absl::Status Create(const DatabaseState& state);
   // Puts row 0 in, in the place of an older one. REQUIRES: Exists().
   absl::Status Reset(const DatabaseState& state);
-  // kDataLoss if row 0 is missing or malformed. REQUIRES: Exists().
-  absl::StatusOr<DatabaseState> Read();
+  // kDataLoss if row 0 is missing or malformed. `meanwhile`, if set, is called
+  // while the transaction that read it still goes on. REQUIRES: Exists().
+  absl::StatusOr<DatabaseState> Read(
+      const std::function<void()>& meanwhile = {});
 
   // Write into row 0 in place; changes() and last_insert_rowid() stay.
   absl::Status WriteLastMixed(uint64_t number);

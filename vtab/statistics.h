@@ -18,7 +18,7 @@ namespace nori {
 struct MeasuredStore {
   Engine* engine;
   // The open write transaction, whose changes are seen; null: there is none.
-  Transaction* transaction;
+  Changes* transaction;
 };
 
 // Estimates from indexes of table files and samples, kept until much has been

@@ -17,7 +17,7 @@ namespace nori {
 namespace {
 
 absl::Status DeleteOne(VirtualTable* table, sqlite3_value* argument,
-                       Transaction* transaction) {
+                       Changes* transaction) {
   std::string key = table->layout.prefix;
   if (table->has_rowid()) {
     const int64_t rowid = sqlite3_value_int64(argument);
@@ -54,7 +54,7 @@ absl::Status CheckIsPresent(const VirtualTable& table, int argc,
 
 absl::Status VirtualTable::Truncate() {
   truncating = false;
-  NORI_ASSIGN_OR_RETURN(Transaction* const transaction,
+  NORI_ASSIGN_OR_RETURN(Changes* const transaction,
                         database->WriteTransaction());
   std::string begin;
   EncodeTablePrefix(id, &begin);
@@ -74,8 +74,7 @@ int Update(sqlite3_vtab* base, int argc, sqlite3_value** argv,
     absl::Status status = CheckIsPresent(*table, argc, argv);
     if (status.ok()) status = table->EnsureOpen();
     if (!status.ok()) return ReportStatus(table, status);
-    absl::StatusOr<Transaction*> transaction =
-        table->database->WriteTransaction();
+    absl::StatusOr<Changes*> transaction = table->database->WriteTransaction();
     if (!transaction.ok()) return ReportStatus(table, transaction.status());
     status = argc == 1 ? DeleteOne(table, argv[0], *transaction)
                        : RowChange(table, *transaction, argv).Run(rowid);

@@ -254,9 +254,9 @@ absl::Status Committer::Prepare(PrepareRecord* record, std::string_view changes,
   }
   record->sequence_base = last_sequence();
   for (TableMeta& meta : record->tables) {
-    meta.smallest_sequence += record->sequence_base - meta.sequence_base;
-    meta.largest_sequence += record->sequence_base - meta.sequence_base;
-    meta.sequence_base = record->sequence_base;
+    meta.smallest_sequence += record->sequence_base;
+    meta.largest_sequence += record->sequence_base;
+    meta.sequence_base += record->sequence_base;
   }
   const std::string header = EncodePrepareHeader(*record);
   return Append({header, changes}, durability);

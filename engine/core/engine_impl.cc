@@ -129,9 +129,16 @@ absl::StatusOr<std::unique_ptr<Transaction>> EngineImpl::BeginTransaction(
         "and start again");
   }
   return std::make_unique<TransactionImpl>(
-      TransactionContext{&options_, this, tables_.get(), &queue_, &committer_,
-                         &controller_, &writer_lock_},
+      TransactionContext{ContextOfChanges(), &queue_, &writer_lock_},
       std::move(base), next_prepare_id_.fetch_add(1));
+}
+
+std::unique_ptr<Changes> EngineImpl::NewChanges(SnapshotRef base) {
+  return std::make_unique<ChangesImpl>(ContextOfChanges(), std::move(base));
+}
+
+ChangesContext EngineImpl::ContextOfChanges() {
+  return {&options_, this, tables_.get(), &committer_, &controller_};
 }
 
 absl::Status EngineImpl::Flush(const GoOn& go_on) {

@@ -13,6 +13,7 @@
 #include "absl/base/thread_annotations.h"
 #include "absl/synchronization/mutex.h"
 #include "engine/core/background.h"
+#include "engine/core/changes.h"
 #include "engine/core/commit_queue.h"
 #include "engine/core/committer.h"
 #include "engine/core/recovery.h"
@@ -64,6 +65,7 @@ class EngineImpl final : public Engine {
       ABSL_LOCKS_EXCLUDED(names_mutex_);
   absl::StatusOr<std::unique_ptr<Transaction>> BeginTransaction(
       const TransactionOptions& options) override;
+  std::unique_ptr<Changes> NewChanges(SnapshotRef base) override;
   uint64_t LastMixed() const override { return committer_.last_mixed(); }
   uint64_t FlushedMixed() const override {
     return state_.manifest_state().decided_mixed;
@@ -101,6 +103,7 @@ class EngineImpl final : public Engine {
  private:
   class SnapshotImpl;
 
+  ChangesContext ContextOfChanges();
   static void CountScan(const ReadView& view, std::string_view begin);
 
   // Open (engine_open.cc).

@@ -16,112 +16,121 @@ absl::Status TransactionImpl::Active() const {
   return absl::FailedPreconditionError("the transaction has ended");
 }
 
-absl::Status TransactionImpl::BeforeChange(size_t bytes) {
-  NORI_RETURN_IF_ERROR(Active());
-  // Inside a prepared transaction nothing may wait for other commits.
-  if (place_.has_value()) return absl::OkStatus();
-  return context_.controller->Throttle(bytes);
-}
-
 absl::Status TransactionImpl::Put(std::string_view key,
                                   std::string_view value) {
-  NORI_RETURN_IF_ERROR(BeforeChange(key.size() + value.size()));
-  return writes_->Put(key, value);
+  NORI_RETURN_IF_ERROR(Active());
+  return own_.Put(key, value);
 }
 
 absl::Status TransactionImpl::Delete(std::string_view key) {
-  NORI_RETURN_IF_ERROR(BeforeChange(key.size()));
-  return writes_->Delete(key);
+  NORI_RETURN_IF_ERROR(Active());
+  return own_.Delete(key);
 }
 
 absl::Status TransactionImpl::DeleteRange(std::string_view begin,
                                           std::string_view end) {
-  NORI_RETURN_IF_ERROR(BeforeChange(begin.size() + end.size()));
-  return writes_->DeleteRange(begin, end);
+  NORI_RETURN_IF_ERROR(Active());
+  return own_.DeleteRange(begin, end);
 }
 
 absl::StatusOr<bool> TransactionImpl::Get(std::string_view key,
                                           PinnedValue* value,
                                           ReadCounters* counters) {
   NORI_RETURN_IF_ERROR(Active());
-  if (!writes_->empty()) {
-    PointLookup own;
-    NORI_ASSIGN_OR_RETURN(const auto verdict, writes_->Get(key, &own));
-    if (verdict == WriteSet::Verdict::kPut) {
-      // The write set may move to a table while the caller looks at the value.
-      if (own.pin != nullptr) {
-        value->Set(own.value, nullptr, std::move(own.pin));
-      } else {
-        value->SetCopy(own.value);
-      }
-      return true;
-    }
-    if (verdict == WriteSet::Verdict::kDeleted) return false;
-  }
-  ReadOptions options;
-  options.snapshot = base_;
-  options.counters = counters;
-  return context_.engine->Get(options, key, value);
+  return own_.Get(key, value, counters);
 }
 
 std::unique_ptr<Iterator> TransactionImpl::NewIterator(
     const IterateOptions& options) {
-  IterateOptions base_options = options;
-  base_options.snapshot = base_;
-  auto base = context_.engine->NewIterator(base_options);
-  if (writes_->empty()) return base;
-  return writes_->NewIterator(std::move(base), options.bounds);
+  return own_.NewIterator(options);
 }
 
 absl::Status TransactionImpl::RollbackTo(uint64_t mark) {
   NORI_RETURN_IF_ERROR(Active());
-  return writes_->RollbackTo(mark);
+  return own_.RollbackTo(mark);
+}
+
+void TransactionImpl::Include(Changes* other) {
+  other_ = static_cast<ChangesImpl*>(other);
+}
+
+std::vector<WriteSet*> TransactionImpl::Parts() const {
+  std::vector<WriteSet*> parts;
+  if (!own_.empty()) parts.push_back(own_.writes());
+  if (other_ != nullptr && !other_->empty()) parts.push_back(other_->writes());
+  return parts;
+}
+
+void TransactionImpl::ReleaseTables() {
+  own_.writes()->ReleaseTables();
+  if (other_ != nullptr) other_->writes()->ReleaseTables();
+}
+
+absl::Status TransactionImpl::SpillParts(PrepareRecord* record) const {
+  record->sequences_taken = 0;
+  for (WriteSet* const part : Parts()) {
+    NORI_ASSIGN_OR_RETURN(std::vector<TableMeta> tables, part->SpillAll());
+    for (TableMeta& meta : tables) {
+      meta.smallest_sequence += record->sequences_taken;
+      meta.largest_sequence += record->sequences_taken;
+      meta.sequence_base = record->sequences_taken;
+      record->tables.push_back(std::move(meta));
+    }
+    record->sequences_taken += part->mark();
+  }
+  return absl::OkStatus();
 }
 
 absl::Status TransactionImpl::Prepare(PrepareMode mode, uint64_t mixed_number,
                                       Durability durability) {
   NORI_RETURN_IF_ERROR(Active());
   if (mode == PrepareMode::kHostDecides &&
-      mixed_number <= context_.committer->last_mixed()) {
+      mixed_number <= committer()->last_mixed()) {
     return absl::InvalidArgumentError(
         "a mixed transaction needs a number above the last one");
   }
   if (!place_.has_value()) place_.emplace(context_.queue);
+  // Inside a prepared transaction nothing may wait for other commits.
+  own_.StopWaiting();
   prepared_durability_ = durability;
   PrepareRecord record;
   record.mode = mode;
   record.prepare_id = id_;
   record.mixed_number = mode == PrepareMode::kHostDecides ? mixed_number : 0;
-  if (writes_->spilled()) {
-    NORI_ASSIGN_OR_RETURN(record.tables, writes_->SpillAll());
-    record.sequences_taken = std::max<uint64_t>(1, writes_->mark());
-    changes_.clear();
+  std::string changes;
+  const std::vector<WriteSet*> parts = Parts();
+  if (std::any_of(parts.begin(), parts.end(),
+                  [](const WriteSet* part) { return part->spilled(); })) {
+    NORI_RETURN_IF_ERROR(SpillParts(&record));
   } else {
-    NORI_ASSIGN_OR_RETURN(changes_, writes_->EncodeChanges());
+    for (const WriteSet* const part : parts) {
+      NORI_ASSIGN_OR_RETURN(const std::string more, part->EncodeChanges());
+      changes += more;
+    }
   }
-  NORI_RETURN_IF_ERROR(
-      context_.committer->Prepare(&record, changes_, durability));
+  NORI_RETURN_IF_ERROR(committer()->Prepare(&record, changes, durability));
   // At their place in the order of commits; in Commit an error would come too
   // late.
   std::vector<TableRef> tables;
   for (const TableMeta& meta : record.tables) {
-    NORI_ASSIGN_OR_RETURN(TableRef table, context_.tables->Open(meta));
+    NORI_ASSIGN_OR_RETURN(TableRef table, context_.changes.tables->Open(meta));
     tables.push_back(std::move(table));
   }
   tables_ = std::move(tables);
   prepared_ = std::move(record);
+  changes_ = std::move(changes);
   return absl::OkStatus();
 }
 
 absl::Status TransactionImpl::Publish() {
-  writes_->ReleaseTables();
-  return context_.committer->Publish(*prepared_, changes_, std::move(tables_));
+  ReleaseTables();
+  return committer()->Publish(*prepared_, changes_, std::move(tables_));
 }
 
 absl::Status TransactionImpl::Commit(Durability durability) {
   NORI_RETURN_IF_ERROR(Active());
   if (!prepared_.has_value()) {
-    if (empty()) {
+    if (Parts().empty()) {
       End();
       return absl::OkStatus();
     }
@@ -134,13 +143,13 @@ absl::Status TransactionImpl::Commit(Durability durability) {
   }
   absl::Status status;
   if (prepared_->mode == PrepareMode::kNeedsOutcome) {
-    status = context_.committer->LogOutcome({id_, true}, durability);
+    status = committer()->LogOutcome({id_, true}, durability);
   }
   if (status.ok()) status = Publish();
   if (!status.ok()) {
-    context_.committer->TurnReadOnly(status);
+    committer()->TurnReadOnly(status);
     // The log names them, and the next open has to find them.
-    writes_->ReleaseTables();
+    ReleaseTables();
   }
   End();
   return status;
@@ -161,26 +170,19 @@ absl::Status TransactionImpl::Abort() {
   const Durability durability = prepared_durability_ == Durability::kNone
                                     ? Durability::kNone
                                     : Durability::kSync;
-  if (context_.committer->LogOutcome({id_, false}, durability).ok()) {
+  if (committer()->LogOutcome({id_, false}, durability).ok()) {
     return absl::OkStatus();
   }
-  const absl::Status left = context_.committer->Writable();
+  const absl::Status left = committer()->Writable();
   // The record may be read once more, and names them.
-  if (!left.ok()) writes_->ReleaseTables();
+  if (!left.ok()) ReleaseTables();
   return left;
-}
-
-std::unique_ptr<WriteSet> TransactionImpl::NewWriteSet() const {
-  return std::make_unique<WriteSet>(
-      *context_.options, context_.tables,
-      context_.committer->ActiveMemtable()->shared_prefix());
 }
 
 void TransactionImpl::End() {
   ended_ = true;
   place_.reset();
-  // Iterators that outlive the transaction hold the parts they read.
-  writes_ = NewWriteSet();
+  own_.Clear();
   // Last: what the writes have marked for removal goes with them.
   tables_.clear();
   context_.lock->Release();

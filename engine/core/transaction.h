@@ -1,4 +1,4 @@
-// Transaction over the commit queue and a write set.
+// Transaction over the commit queue and its changes.
 
 #ifndef NORI_ENGINE_CORE_TRANSACTION_H_
 #define NORI_ENGINE_CORE_TRANSACTION_H_
@@ -8,9 +8,9 @@
 #include <string>
 #include <vector>
 
+#include "engine/core/changes.h"
 #include "engine/core/commit_queue.h"
 #include "engine/core/committer.h"
-#include "engine/core/write_set.h"
 #include "engine/core/writer_lock.h"
 #include "engine/engine.h"
 
@@ -18,12 +18,8 @@ namespace nori {
 
 // What a transaction needs of its engine.
 struct TransactionContext {
-  const Options* options;
-  Engine* engine;
-  TableStore* tables;
+  ChangesContext changes;
   CommitQueue* queue;
-  Committer* committer;
-  WriteController* controller;
   WriterLock* lock;
 };
 
@@ -32,10 +28,7 @@ class TransactionImpl final : public Transaction {
   // REQUIRES: the writer lock is held for it; it is released at the end.
   TransactionImpl(const TransactionContext& context, SnapshotRef base,
                   uint64_t id)
-      : context_(context),
-        base_(std::move(base)),
-        id_(id),
-        writes_(NewWriteSet()) {}
+      : context_(context), own_(context.changes, std::move(base)), id_(id) {}
   ~TransactionImpl() override;
 
   absl::Status Put(std::string_view key, std::string_view value) override;
@@ -46,28 +39,33 @@ class TransactionImpl final : public Transaction {
   absl::StatusOr<bool> Get(std::string_view key, PinnedValue* value,
                            ReadCounters* counters) override;
   std::unique_ptr<Iterator> NewIterator(const IterateOptions& options) override;
-  uint64_t Mark() const override { return writes_->mark(); }
+  uint64_t Mark() const override { return own_.Mark(); }
   absl::Status RollbackTo(uint64_t mark) override;
-  bool empty() const override { return writes_->empty(); }
-  const SnapshotRef& base() const override { return base_; }
+  bool empty() const override { return own_.empty(); }
+  const SnapshotRef& base() const override { return own_.base(); }
+  void Include(Changes* other) override;
   absl::Status Prepare(PrepareMode mode, uint64_t mixed_number,
                        Durability durability) override;
   absl::Status Commit(Durability durability) override;
   absl::Status Rollback() override;
 
  private:
-  std::unique_ptr<WriteSet> NewWriteSet() const;
   absl::Status Active() const;
-  absl::Status BeforeChange(size_t bytes);
+  Committer* committer() const { return context_.changes.committer; }
+  // The write sets to commit, those with nothing in them aside.
+  std::vector<WriteSet*> Parts() const;
+  // The spilled tables of all parts, whose local numbers follow on each other.
+  absl::Status SpillParts(PrepareRecord* record) const;
+  void ReleaseTables();
   absl::Status Publish();
   // Logs the abort of a prepare that was tried, or leaves the log behind.
   absl::Status Abort();
   void End();
 
   const TransactionContext context_;
-  const SnapshotRef base_;
+  ChangesImpl own_;
+  ChangesImpl* other_ = nullptr;  // see Include
   const uint64_t id_;
-  std::unique_ptr<WriteSet> writes_;
   bool ended_ = false;
   // Held from the first Prepare on.
   std::optional<CommitQueue::Place> place_;

@@ -245,13 +245,5 @@ TEST_F(PageVfsTest, BackupsGoBothWaysAlsoFromWal) {
   EXPECT_EQ(out.Get("PRAGMA integrity_check"), "'ok'");
 }
 
-TEST_F(PageVfsTest, NoriTablesAreRefusedWithAReason) {
-  const auto db = Open();
-  const SqlResult result = db->Run("CREATE VIRTUAL TABLE n USING nori(a)");
-  EXPECT_EQ(result.code, SQLITE_ERROR);
-  EXPECT_NE(result.message.find("vfs=nori"), std::string::npos);
-  EXPECT_EQ(db->Get("SELECT count(*) FROM sqlite_schema"), "0");
-}
-
 }  // namespace
 }  // namespace nori

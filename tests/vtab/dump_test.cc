@@ -38,6 +38,7 @@ std::string Content(TestConnection* db) {
 }
 
 TEST_F(DumpTest, IndexesMadeAndDroppedByFunctionsGoAlong) {
+  NORI_SKIP_IN_VFS_NORI("the script opens a file");
 #if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
   GTEST_SKIP() << "the stock shell has no sanitizer";
 #endif

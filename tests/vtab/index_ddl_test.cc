@@ -92,6 +92,8 @@ TEST_F(IndexDdlTest, AnOldReadTransactionKeepsItsIndexes) {
 
 // More entries than a transaction keeps in memory.
 TEST_F(IndexDdlTest, LargeTablesAreIndexedInBoundedMemory) {
+  NORI_SKIP_IN_VFS_NORI(
+      "the engine is the whole database's, which has its own options");
   TestConnection a(Path("a.db"));
   Fill(&a, 30000, ", transaction_spill_bytes = 65536, memtable_bytes = 262144");
   EXPECT_EQ(a.Get("SELECT nori_create_index('t', 'only', 'd', 'unique')"),
@@ -110,6 +112,8 @@ TEST_F(IndexDdlTest, LargeTablesAreIndexedInBoundedMemory) {
 
 // Unique checks inside one transaction, also of what it has spilled itself.
 TEST_F(IndexDdlTest, UniqueChecksSeeALargeTransaction) {
+  NORI_SKIP_IN_VFS_NORI(
+      "the engine is the whole database's, which has its own options");
   TestConnection a(Path("a.db"));
   Fill(&a, 10,
        ", UNIQUE(d), transaction_spill_bytes = 65536, memtable_bytes = 262144");

@@ -36,6 +36,8 @@ constexpr char kWriterPath[] = "NORI_KILL_TEST_WRITER";
 constexpr char kWriterSeed[] = "NORI_KILL_TEST_SEED";
 constexpr char kWriterRecords[] = "NORI_KILL_TEST_RECORDS";
 constexpr char kCheckerPath[] = "NORI_KILL_TEST_CHECKER";
+// In the place of a journal mode: the VFS nori.
+constexpr char kPages[] = "nori";
 constexpr int kAccounts = 20;
 constexpr int kStartBalance = 1000;
 
@@ -47,12 +49,15 @@ struct Commits {
 };
 
 std::string Schema(const std::string& journal) {
-  return "PRAGMA journal_mode=" + journal +
-         ";"
+  // A database of the VFS nori has one mode, and its engine's options.
+  const bool pages = journal == kPages;
+  return (pages ? "" : "PRAGMA journal_mode=" + journal + ";") +
          "CREATE TABLE cash(id INTEGER PRIMARY KEY, balance INT);"
          "CREATE TABLE cash_log(n INTEGER PRIMARY KEY);"
          "CREATE VIRTUAL TABLE bank USING nori(id INTEGER PRIMARY KEY, balance "
-         "INT, INDEX(balance DESC), memtable_bytes=65536);"
+         "INT, INDEX(balance DESC)" +
+         (pages ? "" : ", memtable_bytes=65536") +
+         ");"
          "CREATE VIRTUAL TABLE bank_log USING nori(n INTEGER PRIMARY KEY, pad);"
          "CREATE VIRTUAL TABLE alone USING nori(n INT, part INT, pad, PRIMARY "
          "KEY(n, part), UNIQUE(part, n), INDEX(pad));"
@@ -210,8 +215,12 @@ void CommitMixed(TestConnection* connection, std::mt19937_64* random, bool full,
 
 // Takes the place of the tests in the processes that the test starts.
 const bool kill_test_role = [] {
-  if (const char* path = std::getenv(kWriterPath)) RunWriter(path);
-  if (const char* path = std::getenv(kCheckerPath)) RunChecker(path);
+  for (const char* variable : {kWriterPath, kCheckerPath}) {
+    const char* const path = std::getenv(variable);
+    if (path == nullptr) continue;
+    const TestConnection loader(":memory:");  // for the VFS
+    variable == kWriterPath ? RunWriter(path) : RunChecker(path);
+  }
   return false;
 }();
 
@@ -274,7 +283,12 @@ Commits Check(const std::string& path) {
 }
 
 class KillTest : public ModuleTest,
-                 public ::testing::WithParamInterface<const char*> {};
+                 public ::testing::WithParamInterface<const char*> {
+ protected:
+  static std::string NameOf(const std::string& path) {
+    return GetParam() == std::string(kPages) ? InVfsNori(path) : path;
+  }
+};
 
 TEST_P(KillTest, EveryAcknowledgedCommitIsWholeInBothStores) {
   const uint64_t seed = NumberFromEnvironment("NORI_TEST_SEED", time(nullptr));
@@ -283,7 +297,7 @@ TEST_P(KillTest, EveryAcknowledgedCommitIsWholeInBothStores) {
               static_cast<unsigned long long>(seed),
               static_cast<unsigned long long>(kills));
   std::mt19937_64 random(seed);
-  const std::string path = Path("kill.db");
+  const std::string path = NameOf(Path("kill.db"));
   {
     TestConnection connection(path);
     connection.Get(Schema(GetParam()));
@@ -323,7 +337,7 @@ TEST_P(KillTest, BothStoresAgreeAfterAPowerFailure) {
   const std::string directory = Path("store");
   const std::string records = Path("records");
   std::filesystem::create_directory(directory);
-  const std::string path = directory + "/power.db";
+  const std::string path = NameOf(directory + "/power.db");
   {
     TestConnection connection(path);
     connection.Get(Schema(GetParam()));
@@ -361,7 +375,7 @@ TEST_P(KillTest, BothStoresAgreeAfterAPowerFailure) {
 }
 
 INSTANTIATE_TEST_SUITE_P(JournalModes, KillTest,
-                         ::testing::Values("WAL", "DELETE"),
+                         ::testing::Values("WAL", "DELETE", kPages),
                          [](const auto& param_info) {
                            return param_info.param;
                          });

@@ -55,6 +55,7 @@ TEST_F(MixedTest, SavepointsRollBackBothKinds) {
 }
 
 TEST_F(MixedTest, EveryJournalModeWithTheEngineOpen) {
+  NORI_SKIP_IN_VFS_NORI("there is one journal mode");
   TestConnection a(Path("a.db")), b(Path("a.db"));
   a.Get(kTables);
   std::string ids;

@@ -30,11 +30,27 @@ std::string Literal(sqlite3_value* value) {
   }
 }
 
+// A path that says nothing else is meant in the VFS that is tested.
+std::string NameToOpen(const std::string& path) {
+  return TestsVfsNori() && path.starts_with('/') ? InVfsNori(path) : path;
+}
+
 }  // namespace
+
+bool TestsVfsNori() {
+  const char* const vfs = std::getenv("NORI_TEST_VFS");
+  return vfs != nullptr && std::string(vfs) == "nori";
+}
+
+std::string InVfsNori(const std::string& path) {
+  // Loading registers it.
+  static const TestConnection loader(":memory:");
+  return "file:" + path + "?vfs=nori";
+}
 
 TestConnection::TestConnection(const std::string& path, bool load) {
   EXPECT_EQ(sqlite3_open_v2(
-                path.c_str(), &db_,
+                NameToOpen(path).c_str(), &db_,
                 SQLITE_OPEN_READWRITE | SQLITE_OPEN_CREATE | SQLITE_OPEN_URI,
                 nullptr),
             SQLITE_OK);

@@ -21,10 +21,20 @@ struct SqlResult {
   std::vector<std::string> rows;
 };
 
+// Whether databases in files are to be in the VFS nori: NORI_TEST_VFS=nori.
+bool TestsVfsNori();
+// The name by which SQLite opens `path` in the VFS nori.
+std::string InVfsNori(const std::string& path);
+
+// For a test of what a database of the VFS nori does not have.
+#define NORI_SKIP_IN_VFS_NORI(reason) \
+  if (TestsVfsNori()) GTEST_SKIP() << (reason)
+
 // A connection. Not thread-safe.
 class TestConnection {
  public:
-  // Opens `path` and loads the extension, or only opens it.
+  // Opens `path` and loads the extension, or only opens it. A path that begins
+  // with '/' is opened in the VFS nori if that is tested.
   explicit TestConnection(const std::string& path, bool load = true);
   ~TestConnection();
   TestConnection(const TestConnection&) = delete;

@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <iterator>
 
+#include "tests/vtab/module_fixture.h"
 #include "tests/vtab/statement_generator.h"
 
 namespace nori {
@@ -85,7 +86,7 @@ void StatementGenerator::NewTable() {
   AddIndexes();
   if (is_strict_) nori_sql_ += ", STRICT";
   if (kind == 2) nori_sql_ += ", WITHOUT ROWID";
-  if (OneIn(6)) nori_sql_ += kSmallEngine;
+  if (OneIn(6) && !TestsVfsNori()) nori_sql_ += kSmallEngine;
   nori_sql_ += ")";
   has_indexes_ = has_indexes_ || !unique_.empty();
 }
