@@ -67,6 +67,7 @@ void Measure(const Settings& s) {
   if (s.warehouses < 1) Fail("--warehouses must be at least 1");
   const std::vector<NamedStore> stores = SelectStores(s.phases.stores);
   std::vector<std::string> names;
+  names.reserve(stores.size());
   for (const NamedStore& store : stores) names.emplace_back(store.name);
   Report report(std::string("vfs_bench: SQLite ") + sqlite3_libversion() +
                     ", " + std::to_string(s.phases.workload.rows) +

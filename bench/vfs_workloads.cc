@@ -203,6 +203,7 @@ void VfsRun::Writers() {
   constexpr int kWriters = 4;
   std::vector<Meter> meters(kWriters);
   std::vector<std::thread> threads;
+  threads.reserve(kWriters);
   for (int i = 0; i < kWriters; ++i) {
     threads.emplace_back([this, i, &meter = meters[static_cast<size_t>(i)]] {
       SqliteConnection db = store_.Connect("documents.db");

@@ -41,6 +41,10 @@ struct Options {
   BackgroundMode background = BackgroundMode::kThreads;
   std::function<void(const Event&)> event_listener;
 
+  // So many deleted keys in a row make a scan remember the stretch (see
+  // engine/iterators/dead_ranges.h). Tests take fewer.
+  int dead_run_keys = 16;
+
   bool create_if_missing = true;
   bool error_if_exists = false;
   // Where an engine exists, the options that were stored with it override the

@@ -10,6 +10,7 @@
 
 #include <sqlite3ext.h>
 
+#include <cstdint>
 #include <memory>
 
 namespace nori {
@@ -19,12 +20,20 @@ namespace nori {
 class PendingCopy {
  public:
   virtual ~PendingCopy() = default;
-  // Whether a source with something to add is known to be there.
-  virtual bool IsNeeded() const noexcept = 0;
-  // All pages are written; `file` is the file below, under SQLite's exclusive
-  // lock. Gives an SQLite result code: an error makes SQLite undo the copy, and
-  // call again when it has, or the program's next try to commit call again.
-  virtual int Complete(sqlite3_file* file) noexcept = 0;
+  // Where the pages of the copy are when it is complete.
+  enum class Place : uint8_t {
+    // In the file, which may still be written to below SQLite.
+    kFile,
+    // In the file, and in SQLite's cache, which it will not read again
+    // (locking_mode=EXCLUSIVE).
+    kCache,
+    // In a write-ahead log on their way to the disk: they are as they are.
+    kLog,
+  };
+  // All pages are there to be read through `file`, under SQLite's lock. Gives
+  // an SQLite result code: an error makes SQLite undo the copy, and call again
+  // when it has, or the program's next try to commit call again.
+  virtual int Complete(sqlite3_file* file, Place place) noexcept = 0;
   // SQLite has committed the pages. An error still reaches the caller.
   virtual int Commit() noexcept = 0;
 };

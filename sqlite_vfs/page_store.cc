@@ -128,7 +128,9 @@ absl::StatusOr<PageStoreRef> PageStores::Open(const std::string& path,
   if (!files()->Exists(directory)) {
     return absl::NotFoundError(absl::StrCat(
         "the directory ", directory, " is missing: it holds the content of ",
-        path, "; put it back beside the file"));
+        path,
+        "; put it back beside the file, or copy the database again: .backup, "
+        "VACUUM INTO and nori_export make whole copies"));
   }
   NORI_ASSIGN_OR_RETURN(const FileIdentity key, files()->Identity(directory));
   PageStoreRef shared;

@@ -129,6 +129,7 @@ run_full() {
   shard clients bash tests/examples_test.sh --all build/nori_lsm.so
   shard statements-million NORI_TEST_SEED=1 million_statements
   shard release-atll-model-million NORI_TEST_OPS=1000000 ctest_in build -R '^engine_core\..*AtllModel'
+  shard release-copy-faults NORI_TEST_FAULT_STRIDE=1 ctest_in build -R '^vtab\..*CopyFaults'
   step "build (ASan, UBSan)" build_preset asan "${asan_targets[@]}" && {
     shard asan-rest ctest_in build-asan -E '^(engine_core\..*(Model|Crash)|vtab\.|sqlite_vfs\.)|_NOT_BUILT'
     random_shards asan build-asan "${sanitizer_seeds[@]}"
@@ -140,7 +141,7 @@ run_full() {
     for seed in "${sanitizer_seeds[@]}"; do
       shard "tsan-seed$seed" NORI_TEST_SEED="$seed" NORI_TEST_OPS=20000 \
         NORI_TEST_CRASHES=200 NORI_TEST_STATEMENTS=5000 NORI_TEST_KILLS=5 \
-        NORI_TEST_CRASH_STRIDE=20 \
+        NORI_TEST_CRASH_STRIDE=20 NORI_TEST_FAULT_STRIDE=40 \
         ctest_in build-tsan -E _NOT_BUILT
     done
   shard clang-tidy check_tidy

@@ -13,7 +13,8 @@
 # Environment, for both: NORI_TEST_SEED (fixes the seed of random tests),
 # NORI_TEST_OPS, NORI_TEST_CRASHES, NORI_TEST_STATEMENTS, NORI_TEST_KILLS (counts
 # of the random tests; each test has its own default), NORI_TEST_CRASH_STRIDE (every
-# how many-th point the enumerating crash test takes; 1).
+# how many-th point the enumerating crash test takes; 1), NORI_TEST_FAULT_STRIDE (the
+# same for copies that fail; 7).
 set -uo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/.." || exit 1
 # shellcheck source=tests/steps.sh

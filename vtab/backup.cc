@@ -1,10 +1,6 @@
 #include "vtab/backup.h"
 
-#include <filesystem>
 #include <memory>
-#include <optional>
-#include <string_view>
-#include <system_error>
 #include <utility>
 
 #include "absl/strings/str_cat.h"
@@ -14,32 +10,15 @@
 #include "sqlite_vfs/copy_vfs.h"
 #include "vtab/backup_target.h"
 #include "vtab/error_map.h"
+#include "vtab/page_copy.h"
 #include "vtab/state_table.h"
+#include "vtab/statement.h"
 
 namespace nori {
 namespace {
 
-// Between two looks at whether to go on.
-constexpr int kPagesPerStep = 256;
 // How often the state of a database in memory is looked for between changes.
 constexpr int kTries = 10;
-
-struct CloseConnection {
-  void operator()(sqlite3* db) const { sqlite3_close_v2(db); }
-};
-using ConnectionPtr = std::unique_ptr<sqlite3, CloseConnection>;
-
-absl::StatusOr<ConnectionPtr> OpenFile(const std::string& path, int flags,
-                                       const char* vfs, int timeout_ms) {
-  sqlite3* raw = nullptr;
-  const int rc = sqlite3_open_v2(
-      path.c_str(), &raw,
-      flags | SQLITE_OPEN_NOMUTEX | SQLITE_OPEN_PRIVATECACHE, vfs);
-  ConnectionPtr db(raw);
-  NORI_RETURN_IF_ERROR(StatusOfSqlite(raw, rc, path.c_str()));
-  sqlite3_busy_timeout(raw, timeout_ms);
-  return db;
-}
 
 // Waits for a lock until `*deadline` by looking often: SQLite's own handler
 // sleeps for so long between two looks that a busy writer can keep it out.
@@ -47,40 +26,6 @@ int LookOften(void* deadline, int) {
   if (absl::Now() >= *static_cast<absl::Time*>(deadline)) return 0;
   sqlite3_sleep(1);
   return 1;
-}
-
-absl::Status Execute(sqlite3* db, const char* sql, const char* what) {
-  return StatusOfSqlite(db, sqlite3_exec(db, sql, nullptr, nullptr, nullptr),
-                        what);
-}
-
-// The place that a text names, which must be one of a file.
-absl::StatusOr<std::string> PathOfTarget(const std::string& text) {
-  if (text.empty() || text == ":memory:" ||
-      text.find('\0') != std::string::npos) {
-    return absl::InvalidArgumentError(
-        "nori_backup needs the name of a file to make");
-  }
-  if (text.starts_with("file:")) {
-    return absl::InvalidArgumentError(
-        "nori_backup takes the name of a file, not a URI");
-  }
-  std::error_code error;
-  std::filesystem::path path = std::filesystem::absolute(text, error);
-  // A link stands for the file it leads to.
-  if (!error && std::filesystem::exists(path, error)) {
-    path = std::filesystem::canonical(path, error);
-  } else if (!error) {
-    const std::filesystem::path parent =
-        std::filesystem::canonical(path.parent_path(), error);
-    path = parent / path.filename();
-  }
-  if (error || path.filename().empty()) {
-    return SqliteError(SQLITE_CANTOPEN,
-                       absl::StrCat("cannot make ", text, ": ",
-                                    error ? error.message() : "not a file"));
-  }
-  return path.string();
 }
 
 class Backup {
@@ -171,34 +116,28 @@ class Backup {
                 "PRAGMA locking_mode=EXCLUSIVE; PRAGMA journal_mode=DELETE; "
                 "BEGIN EXCLUSIVE; COMMIT",
                 "taking the earlier backup");
-    if (status.ok() && files_->Exists(path_ + "-wal")) {
-      status = absl::UnavailableError("it has a write-ahead log");
-    }
+    if (status.ok()) status = RemoveEmptyLog();
     if (status.ok()) return status;
     if ((SqliteCodeOfStatus(status) & 0xff) != SQLITE_BUSY) return status;
     return absl::UnavailableError(
         absl::StrCat("the earlier backup ", path_, " is in use"));
   }
 
+  // SQLite does not mind if the log's file cannot be removed. It is nobody's:
+  // the earlier backup is locked.
+  absl::Status RemoveEmptyLog() {
+    const std::string log = path_ + "-wal";
+    if (!files_->Exists(log)) return absl::OkStatus();
+    NORI_ASSIGN_OR_RETURN(const uint64_t bytes, files_->FileSize(log));
+    if (bytes == 0) return files_->RemoveFile(log);
+    return absl::UnavailableError("it has a write-ahead log");
+  }
+
   absl::Status CopyPages(sqlite3* from, const std::string& schema, int step) {
-    sqlite3_backup* const backup =
-        sqlite3_backup_init(copy_.get(), "main", from, schema.c_str());
-    if (backup == nullptr) {
-      return StatusOfSqlite(copy_.get(), sqlite3_errcode(copy_.get()),
-                            "copying pages");
-    }
-    absl::Status status;
-    int rc = SQLITE_OK;
-    while (status.ok() && rc == SQLITE_OK) {
-      rc = sqlite3_backup_step(backup, step);
-      status = rc == SQLITE_DONE ? absl::OkStatus()
-               : rc == SQLITE_OK
-                   ? go_on_()
-                   : StatusOfSqlite(copy_.get(), rc, "copying pages");
-    }
-    pages_ = sqlite3_backup_pagecount(backup);
-    sqlite3_backup_finish(backup);
-    return status;
+    NORI_ASSIGN_OR_RETURN(
+        pages_,
+        nori::CopyPages({from, schema}, {copy_.get(), "main"}, step, go_on_));
+    return absl::OkStatus();
   }
 
   // While one connection keeps all writers out, another one begins to read and
@@ -288,19 +227,7 @@ class Backup {
     if (state.identity != identity_ || state.last_mixed < result_.last_mixed) {
       return absl::DataLossError("the copy is not what was written");
     }
-    std::string found;
-    const int rc = sqlite3_exec(
-        copy.get(), "PRAGMA quick_check(1)",
-        [](void* text, int, char** values, char**) {
-          if (values[0] != nullptr)
-            *static_cast<std::string*>(text) = values[0];
-          return 0;
-        },
-        &found, nullptr);
-    NORI_RETURN_IF_ERROR(StatusOfSqlite(copy.get(), rc, "checking the copy"));
-    if (found != "ok") {
-      return absl::DataLossError(absl::StrCat("checking the copy: ", found));
-    }
+    NORI_RETURN_IF_ERROR(QuickCheck(copy.get(), "checking the copy"));
     copy.reset();
     return CloseEarlierBackup();
   }
@@ -322,7 +249,7 @@ class Backup {
 
 absl::StatusOr<std::string> BackUp(Database* database, const std::string& path,
                                    const GoOn& go_on) {
-  NORI_ASSIGN_OR_RETURN(std::string target, PathOfTarget(path));
+  NORI_ASSIGN_OR_RETURN(std::string target, PathOfTarget(path, "nori_backup"));
   return Backup(database, std::move(target), go_on).Run();
 }
 

@@ -86,6 +86,10 @@ absl::Status BackupTarget::CheckReplaceable(const std::string& source) const {
         "give another name"));
   }
   if (files_->Exists(path_)) return absl::OkStatus();
+  return CheckNoCompanions();
+}
+
+absl::Status BackupTarget::CheckNoCompanions() const {
   for (const char* suffix : kCompanions) {
     if (!files_->Exists(path_ + suffix)) continue;
     return absl::AlreadyExistsError(
@@ -96,7 +100,7 @@ absl::Status BackupTarget::CheckReplaceable(const std::string& source) const {
   return absl::OkStatus();
 }
 
-absl::Status BackupTarget::Lock() {
+absl::Status BackupTarget::LockNext() {
   NORI_RETURN_IF_ERROR(files_->CreateDirectory(next_));
   auto lock = files_->LockDirectory(JoinPath(next_, kLockName));
   if (absl::IsUnavailable(lock.status())) {
@@ -111,6 +115,11 @@ absl::Status BackupTarget::Lock() {
     if (name == kLockName) continue;
     NORI_RETURN_IF_ERROR(files_->RemoveFile(JoinPath(next_, name)));
   }
+  return absl::OkStatus();
+}
+
+absl::Status BackupTarget::Lock() {
+  NORI_RETURN_IF_ERROR(LockNext());
   if (!files_->Exists(directory_)) return absl::OkStatus();
   auto old_lock = files_->LockDirectory(JoinPath(directory_, kLockName));
   if (absl::IsUnavailable(old_lock.status())) {
@@ -135,6 +144,38 @@ absl::StatusOr<std::unique_ptr<BackupTarget>> BackupTarget::PrepareBeside(
   auto target = absl::WrapUnique(new BackupTarget(files, path));
   NORI_RETURN_IF_ERROR(target->Lock());
   return target;
+}
+
+absl::StatusOr<std::unique_ptr<BackupTarget>> BackupTarget::PrepareNext(
+    FileSystem* files, const std::string& path) {
+  auto target = absl::WrapUnique(new BackupTarget(files, path));
+  NORI_RETURN_IF_ERROR(target->LockNext());
+  return target;
+}
+
+absl::StatusOr<std::unique_ptr<BackupTarget>> BackupTarget::PrepareAlone(
+    FileSystem* files, const std::string& path) {
+  auto target = absl::WrapUnique(new BackupTarget(files, path));
+  for (const std::string& there : {path, target->directory_}) {
+    if (!files->Exists(there)) continue;
+    if (there == path) {
+      NORI_ASSIGN_OR_RETURN(const bool is_directory, files->IsDirectory(path));
+      if (!is_directory) {
+        NORI_ASSIGN_OR_RETURN(const uint64_t size, files->FileSize(path));
+        if (size == 0) continue;
+      }
+    }
+    return absl::AlreadyExistsError(absl::StrCat(
+        there, " is there already; remove it first, or give another name"));
+  }
+  NORI_RETURN_IF_ERROR(target->CheckNoCompanions());
+  NORI_RETURN_IF_ERROR(target->Lock());
+  return target;
+}
+
+absl::Status BackupTarget::PublishFile() {
+  NORI_RETURN_IF_ERROR(files_->RenameFile(new_file(), path_));
+  return files_->SyncDirectory(ParentDirectory(path_));
 }
 
 absl::Status BackupTarget::MakeReady() {

@@ -33,6 +33,14 @@ class BackupTarget {
   // directory is put there. What it replaces is not asked for.
   static absl::StatusOr<std::unique_ptr<BackupTarget>> PrepareBeside(
       FileSystem* files, const std::string& path);
+  // As PrepareBeside, where the directory that is there is in use by the
+  // caller.
+  static absl::StatusOr<std::unique_ptr<BackupTarget>> PrepareNext(
+      FileSystem* files, const std::string& path);
+  // For a file by itself, without a directory: only one that is empty may be
+  // there (else kAlreadyExists), and no directory.
+  static absl::StatusOr<std::unique_ptr<BackupTarget>> PrepareAlone(
+      FileSystem* files, const std::string& path);
   ~BackupTarget();
   BackupTarget(const BackupTarget&) = delete;
   BackupTarget& operator=(const BackupTarget&) = delete;
@@ -57,12 +65,20 @@ class BackupTarget {
   // engine, after which FinishBackup can do the rest, and when it is committed.
   absl::Status MakeReady();
   absl::Status PublishDirectory();
+  // Leaves the second half to FinishBackup.
+  void LeaveReady() { file_moved_ = true; }
+
+  // After PrepareAlone: puts the file there, durably. On an error nothing is
+  // there, or all of it.
+  absl::Status PublishFile();
 
  private:
   BackupTarget(FileSystem* files, std::string path);
   absl::Status CheckReplaceable(const std::string& source) const;
   absl::Status CheckSource(const std::string& source) const;
+  absl::Status CheckNoCompanions() const;
   absl::Status Lock();
+  absl::Status LockNext();
 
   FileSystem* const files_;
   const std::string path_;

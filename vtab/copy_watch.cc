@@ -11,13 +11,17 @@
 #include "vtab/backup_target.h"
 #include "vtab/connection.h"
 #include "vtab/error_map.h"
+#include "vtab/page_copy.h"
 #include "vtab/registry.h"
 #include "vtab/schema_file.h"
 #include "vtab/state_table.h"
+#include "vtab/statement.h"
 
 namespace nori {
 namespace {
 
+// For the copy's next writer.
+constexpr int kNamingTimeoutMs = 5000;
 // sqlite3_db_name.
 constexpr int kSqliteWithNames = 3039000;
 
@@ -57,7 +61,6 @@ bool SameFile(const std::string& a, const std::string& b) {
 // A database that may be the one that is copied.
 struct Source {
   std::string path;
-  bool has_directory = false;
   // Its engine as the copy began, if it was open.
   SharedEngineRef engine;
   PinnedStateRef state;
@@ -89,8 +92,7 @@ void AddSources(sqlite3* db, bool is_own, const std::string& target,
     if (path.empty()) {
       sources->memory_hosts.push_back(MemoryHostOf(db, schema));
     } else if (!SameFile(path, target)) {
-      sources->files.push_back(
-          {path, Files()->Exists(DirectoryFor(path)), {}, {}});
+      sources->files.push_back({path, {}, {}});
     }
   }
   sqlite3_mutex_leave(mutex);
@@ -119,17 +121,27 @@ class EngineCopy final : public PendingCopy {
   EngineCopy(std::string path, Sources sources)
       : path_(std::move(path)), sources_(std::move(sources)) {}
 
-  bool IsNeeded() const noexcept override {
-    return std::any_of(
-               sources_.files.begin(), sources_.files.end(),
-               [](const Source& source) { return source.has_directory; }) ||
-           (!sources_.memory_hosts.empty() &&
-            EngineRegistry::Instance().HasInMemory());
+  ~EngineCopy() override {
+    // A commit that failed as its journal was removed may have happened all the
+    // same. Whoever opens the file next can tell.
+    if (is_complete_ && target_ != nullptr) target_->LeaveReady();
+    if (!shares_identity_) return;
+    Guarded([&] {
+      const absl::Status status = NameEngine();
+      return status.ok() ? SQLITE_OK : Report(path_, status);
+    });
   }
 
-  int Complete(sqlite3_file* file) noexcept override {
+  int Complete(sqlite3_file* file, Place place) noexcept override {
     return Guarded([&] {
-      const absl::Status status = CopyEngine(file);
+      is_complete_ = false;
+      const absl::Status status = CopyEngine(file, place);
+      is_complete_ = status.ok();
+      if (!status.ok() || place != Place::kLog) {
+        // In this order: the state is a part of the engine.
+        state_.reset();
+        engine_.reset();
+      }
       // They may be the last references to an engine.
       sources_.files.clear();
       return status.ok() ? SQLITE_OK : Report(path_, status);
@@ -140,14 +152,22 @@ class EngineCopy final : public PendingCopy {
     return Guarded([&] {
       if (target_ == nullptr) return SQLITE_OK;
       const absl::Status status = target_->PublishDirectory();
-      if (status.ok()) return SQLITE_OK;
-      Report(path_, status);
-      return SQLITE_IOERR;
+      if (!status.ok()) {
+        Report(path_, status);
+        return SQLITE_IOERR;
+      }
+      target_.reset();
+      // The copy is whole, with the identity of its source.
+      if (engine_ != nullptr) {
+        const absl::Status named = NameEngine();
+        if (!named.ok()) Report(path_, named);
+      }
+      return SQLITE_OK;
     });
   }
 
  private:
-  absl::Status CopyEngine(sqlite3_file* file) {
+  absl::Status CopyEngine(sqlite3_file* file, Place place) {
     target_.reset();
     const CopiedDatabase copy(file);
     NORI_RETURN_IF_ERROR(copy.status());
@@ -156,8 +176,8 @@ class EngineCopy final : public PendingCopy {
     if (!exists) return absl::OkStatus();
     NORI_ASSIGN_OR_RETURN(DatabaseState own, table.Read());
     table.FinalizeStatements();
-    const auto there = Engine::ReadIdentity(Files(), DirectoryFor(path_));
-    if (there.ok() && *there == own.identity) return absl::OkStatus();
+    NORI_ASSIGN_OR_RETURN(const bool is_own, HasOwnEngine(own, place));
+    if (is_own) return absl::OkStatus();
     NORI_ASSIGN_OR_RETURN(const Source source, FindSource(own));
     if (source.engine == nullptr) {
       NORI_ASSIGN_OR_RETURN(const auto left, table.ListTables());
@@ -167,18 +187,93 @@ class EngineCopy final : public PendingCopy {
           "directory is missing, or its connection was opened before nori was "
           "loaded; use nori_backup");
     }
+    if (place == Place::kCache) {
+      return SqliteError(
+          SQLITE_READONLY,
+          "a database with nori tables cannot be copied over one that is in "
+          "locking_mode=EXCLUSIVE; set PRAGMA locking_mode = NORMAL there and "
+          "read something, or use nori_backup");
+    }
     NORI_ASSIGN_OR_RETURN(target_, BackupTarget::PrepareBeside(Files(), path_));
-    CheckpointOptions options;
-    NORI_ASSIGN_OR_RETURN(options.state, StateFor(source, own.last_mixed));
-    options.identity = Engine::NewIdentity();
-    options.file_system = Files();
-    options.previous = target_->old_directory();
-    NORI_RETURN_IF_ERROR(source.engine->engine()
-                             ->Checkpoint(target_->new_directory(), options)
-                             .status());
-    NORI_RETURN_IF_ERROR(target_->MakeReady());
-    own.identity = options.identity;
+    engine_ = source.engine;
+    NORI_ASSIGN_OR_RETURN(state_, StateFor(source, own.last_mixed));
+    const std::string identity =
+        place == Place::kLog ? own.identity : Engine::NewIdentity();
+    NORI_RETURN_IF_ERROR(MakeCheckpoint(identity, *target_));
+    if (place == Place::kLog) return absl::OkStatus();
+    own.identity = identity;
     return table.Reset(own);
+  }
+
+  absl::Status MakeCheckpoint(const std::string& identity,
+                              BackupTarget& target) const {
+    CheckpointOptions options;
+    options.state = state_;
+    options.identity = identity;
+    options.file_system = Files();
+    options.previous = target.old_directory();
+    NORI_RETURN_IF_ERROR(engine_->engine()
+                             ->Checkpoint(target.new_directory(), options)
+                             .status());
+    return target.MakeReady();
+  }
+
+  // Whether these are the pages of the destination's own database.
+  absl::StatusOr<bool> HasOwnEngine(const DatabaseState& own, Place place) {
+    const auto there = Engine::ReadIdentity(Files(), DirectoryFor(path_));
+    if (!there.ok() || *there != own.identity) return false;
+    // A copy of file and directory by other means has their identity, and so
+    // has, for a moment, one that is written to a log.
+    const bool is_other =
+        std::any_of(sources_.files.begin(), sources_.files.end(),
+                    [&own](const Source& source) {
+                      const auto identity = Engine::ReadIdentity(
+                          Files(), DirectoryFor(source.path));
+                      return identity.ok() && *identity == own.identity;
+                    });
+    if (!is_other) return true;
+    if (place != Place::kLog) return false;
+    // Which of two engines of one identity belongs to the file could not be
+    // told if the process died now.
+    shares_identity_ = true;
+    return absl::UnavailableError(
+        "the destination was the same database as the source; it is made one "
+        "of its own now: try again");
+  }
+
+  // Gives the destination's engine, and the file, an identity of their own: by
+  // a transaction after the copy's, or in its place.
+  absl::Status NameEngine() {
+    NORI_ASSIGN_OR_RETURN(
+        const ConnectionPtr db,
+        OpenFile(path_, SQLITE_OPEN_READWRITE,
+                 BelowCopyVfs(sqlite3_vfs_find("nori_copy"))->zName,
+                 kNamingTimeoutMs));
+    constexpr char kWhat[] = "naming the copy's engine";
+    NORI_RETURN_IF_ERROR(Execute(
+        db.get(), "PRAGMA wal_autocheckpoint=0; BEGIN IMMEDIATE", kWhat));
+    StateTable table(db.get(), "main");
+    NORI_ASSIGN_OR_RETURN(DatabaseState own, table.Read());
+    table.FinalizeStatements();
+    if (shares_identity_) {
+      NORI_ASSIGN_OR_RETURN(engine_, OpenEngine(path_, own));
+    }
+    // Somebody has written over it meanwhile.
+    if (own.identity != engine_->engine()->identity()) return absl::OkStatus();
+    // The engine itself has the lock of its directory.
+    NORI_ASSIGN_OR_RETURN(target_,
+                          shares_identity_
+                              ? BackupTarget::PrepareNext(Files(), path_)
+                              : BackupTarget::PrepareBeside(Files(), path_));
+    own.identity = Engine::NewIdentity();
+    NORI_RETURN_IF_ERROR(MakeCheckpoint(own.identity, *target_));
+    NORI_RETURN_IF_ERROR(table.Reset(own));
+    target_->LeaveReady();
+    NORI_RETURN_IF_ERROR(Execute(db.get(), "COMMIT", kWhat));
+    if (!shares_identity_) return target_->PublishDirectory();
+    target_.reset();
+    engine_.reset();
+    return FinishBackup(Files(), path_, own.identity);
   }
 
   // The database whose engine the copied pages name; no engine: none.
@@ -244,6 +339,12 @@ class EngineCopy final : public PendingCopy {
   const std::string path_;
   Sources sources_;
   std::unique_ptr<BackupTarget> target_;
+  // Of the source, while the copy is completed or has its identity; the state
+  // is a part of the engine and must go first.
+  SharedEngineRef engine_;
+  PinnedStateRef state_;
+  bool is_complete_ = false;      // the new engine is there, for these pages
+  bool shares_identity_ = false;  // the destination, with the source
 };
 
 }  // namespace

@@ -23,6 +23,13 @@ uint64_t RandomSeed() {
 
 }  // namespace
 
+KeyRange RangeOfTable(uint64_t table_id) {
+  KeyRange range;
+  EncodeTablePrefix(table_id, &range.begin);
+  range.end = PrefixSuccessor(range.begin);
+  return range;
+}
+
 Database::Database(Connection* connection, std::string schema)
     : connection_(connection),
       schema_(std::move(schema)),
@@ -70,12 +77,7 @@ absl::Status Database::CheckEncoding() {
 }
 
 absl::Status Database::CheckOrdinaryFile() const {
-  char* vfs = nullptr;
-  sqlite3_file_control(connection_->db(), schema_.c_str(), SQLITE_FCNTL_VFSNAME,
-                       &vfs);
-  const bool has_pages_below = vfs != nullptr && std::string(vfs) == "nori";
-  sqlite3_free(vfs);
-  if (!has_pages_below) return absl::OkStatus();
+  if (VfsNameOf(connection_->db(), schema_) != "nori") return absl::OkStatus();
   return absl::UnimplementedError(
       "nori tables cannot be made in a database of vfs=nori yet; its ordinary "
       "tables are in the engine already, or ATTACH an ordinary database");
@@ -297,10 +299,7 @@ absl::Status Database::DropTable(const std::string& name) {
   if (!lost) {
     NORI_RETURN_IF_ERROR(connection_->EnlistGuard());
     NORI_RETURN_IF_ERROR(Begin());
-    KeyRange range;
-    EncodeTablePrefix(id, &range.begin);
-    range.end = PrefixSuccessor(range.begin);
-    NORI_RETURN_IF_ERROR(DeleteForGood(std::move(range)));
+    NORI_RETURN_IF_ERROR(DeleteForGood(RangeOfTable(id)));
     SetMaxRowid(id, std::nullopt);
   }
   return state_table_.RemoveTable(id);

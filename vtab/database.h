@@ -28,6 +28,9 @@ namespace nori {
 
 struct VirtualTable;
 
+// All keys of a table, those of its indexes too.
+KeyRange RangeOfTable(uint64_t table_id);
+
 // Not thread-safe, as Connection. Held by the schema's virtual tables and by
 // their cursors.
 class Database : public std::enable_shared_from_this<Database> {

@@ -3,6 +3,7 @@
 #include <set>
 #include <string>
 #include <utility>
+#include <vector>
 
 #include "absl/cleanup/cleanup.h"
 #include "absl/strings/str_cat.h"
@@ -16,9 +17,12 @@
 #include "vtab/function_target.h"
 #include "vtab/introspection.h"
 #include "vtab/key_codec.h"
+#include "vtab/pack.h"
+#include "vtab/plain_copy.h"
 #include "vtab/row_check.h"
 #include "vtab/sqlite_value.h"
 #include "vtab/table_check.h"
+#include "vtab/text.h"
 #include "vtab/virtual_table.h"
 
 namespace nori {
@@ -104,14 +108,6 @@ absl::Status Flush(const Call& call) {
   return absl::OkStatus();
 }
 
-// All keys of a table, those of its indexes too.
-KeyRange RangeOfTable(const VirtualTable& table) {
-  KeyRange range;
-  EncodeTablePrefix(table.id, &range.begin);
-  range.end = PrefixSuccessor(range.begin);
-  return range;
-}
-
 // The rows whose first key column is from `low` to `high`, both included; NULL
 // leaves that side open.
 KeyRange RangeOfValues(const VirtualTable& table, sqlite3_value* low,
@@ -147,7 +143,7 @@ absl::Status Compact(const Call& call) {
     NORI_ASSIGN_OR_RETURN(const VirtualTable* const table,
                           ConnectTable(target));
     range = call.argc() == 1
-                ? RangeOfTable(*table)
+                ? RangeOfTable(table->id)
                 : RangeOfValues(*table, call.argument(1), call.argument(2));
   }
   target.database->shared().mixed().Tidy();
@@ -284,6 +280,61 @@ absl::Status MakeBackup(const Call& call) {
   return absl::OkStatus();
 }
 
+absl::Status MakePack(const Call& call) {
+  NORI_ASSIGN_OR_RETURN(const FunctionTarget target,
+                        call.Target(0, TargetKind::kEither));
+  std::string pack =
+      target.table.empty() ? "nori_pack" : absl::StrCat(target.table, "_pack");
+  if (call.argc() > 1) {
+    NORI_ASSIGN_OR_RETURN(pack, call.Text(1, "the pack's name"));
+  }
+  NORI_ASSIGN_OR_RETURN(const std::string done,
+                        Pack(target, pack, call.GoOn()));
+  call.Return(done);
+  return absl::OkStatus();
+}
+
+absl::Status MakeOfPack(const Call& call) {
+  UnpackRequest request;
+  NORI_ASSIGN_OR_RETURN(request.pack, call.Text(0, "the pack's name"));
+  if (call.argc() > 1) {
+    NORI_ASSIGN_OR_RETURN(request.table, call.Text(1, "the table's name"));
+  }
+  if (call.argc() > 2) {
+    NORI_ASSIGN_OR_RETURN(request.new_name, call.Text(2, "the new name"));
+  }
+  NORI_ASSIGN_OR_RETURN(const std::string done,
+                        Unpack(call.connection(), request, call.GoOn()));
+  call.Return(done);
+  return absl::OkStatus();
+}
+
+using Transfer = absl::StatusOr<std::string>(Connection*, const std::string&,
+                                             const std::string&, const GoOn&);
+
+// Between a schema, with nori tables or without, and a file.
+template <Transfer* transfer>
+absl::Status Transport(const Call& call) {
+  NORI_ASSIGN_OR_RETURN(const std::string path,
+                        call.Text(0, "the file's name"));
+  std::string schema = "main";
+  if (call.argc() > 1) {
+    NORI_ASSIGN_OR_RETURN(schema, call.Text(1, "the schema's name"));
+  }
+  NORI_ASSIGN_OR_RETURN(const std::vector<std::string> schemas,
+                        call.connection()->Schemas());
+  for (const std::string& known : schemas) {
+    if (!EqualsIgnoreCase(known, schema)) continue;
+    NORI_ASSIGN_OR_RETURN(
+        const std::string done,
+        transfer(call.connection(), known, path, call.GoOn()));
+    call.Return(done);
+    return absl::OkStatus();
+  }
+  return absl::InvalidArgumentError(
+      absl::StrCat("there is no schema called ", schema));
+}
+
 absl::Status ShowCopyError(const Call& call) {
   const std::string text = LastCopyError();
   if (!text.empty()) call.Return(text);
@@ -325,6 +376,10 @@ constexpr FunctionInfo kFunctions[] = {
     {"nori_snapshot", 1, 2, CallFunction<TakeSnapshot>},
     {"nori_release", 1, 2, CallFunction<ReleaseSnapshot>},
     {"nori_backup", 1, 2, CallFunction<MakeBackup>},
+    {"nori_pack", 1, 2, CallFunction<MakePack>},
+    {"nori_unpack", 1, 3, CallFunction<MakeOfPack>},
+    {"nori_export", 1, 2, CallFunction<Transport<ExportPlain>>},
+    {"nori_import", 1, 2, CallFunction<Transport<ImportPlain>>},
     {"nori_copy_error", 0, 0, CallFunction<ShowCopyError>},
     {"nori_truncate", 1, 1, CallFunction<Truncate>},
     {"nori_estimate", 1, 1, CallFunction<Estimate>},

@@ -16,6 +16,7 @@
 #include "vtab/row_change.h"
 #include "vtab/sql_tokenizer.h"
 #include "vtab/sqlite_value.h"
+#include "vtab/statement.h"
 #include "vtab/text.h"
 #include "vtab/virtual_table.h"
 
@@ -70,12 +71,13 @@ class IndexDdl {
   absl::Status Create(const std::string& table, const std::string& name,
                       const std::string& columns, bool unique) {
     NORI_RETURN_IF_ERROR(Find(table));
-    return InSavepoint([&] { return CreateInside(name, columns, unique); });
+    return ChangeInSavepoint(
+        [&] { return CreateInside(name, columns, unique); });
   }
 
   absl::Status Drop(const std::string& table, const std::string& name) {
     NORI_RETURN_IF_ERROR(Find(table));
-    return InSavepoint([&] { return DropInside(name); });
+    return ChangeInSavepoint([&] { return DropInside(name); });
   }
 
  private:
@@ -126,18 +128,12 @@ class IndexDdl {
   }
 
   template <typename Body>
-  absl::Status InSavepoint(Body&& body) {
-    NORI_RETURN_IF_ERROR(Execute("SAVEPOINT nori_index", "changing indexes"));
-    absl::Status status = Begin();
-    if (status.ok()) status = std::forward<Body>(body)();
-    if (status.ok()) {
-      status = Execute("RELEASE nori_index", "changing indexes");
-      if (status.ok()) return status;
-    }
-    // Leaves nothing, also of a COMMIT that found the database busy.
-    static_cast<void>(Execute("ROLLBACK TO nori_index", "changing indexes"));
-    static_cast<void>(Execute("RELEASE nori_index", "changing indexes"));
-    return status;
+  absl::Status ChangeInSavepoint(Body&& body) {
+    return InSavepoint(connection_->db(), "changing indexes",
+                       [&]() -> absl::Status {
+                         NORI_RETURN_IF_ERROR(Begin());
+                         return std::forward<Body>(body)();
+                       });
   }
 
   // Makes the table part of SQLite's transaction, and finds it.

@@ -88,8 +88,10 @@ absl::StatusOr<SharedEngineRef> EngineRegistry::Open(
       return absl::NotFoundError(absl::StrCat(
           "the directory ", request.directory,
           " is missing: it holds the rows of this database's nori tables and "
-          "belongs beside the database file; put it back, or DROP the tables "
-          "(nori_backup makes copies that are whole)"));
+          "belongs beside the database file; put it back, or copy the database "
+          "again, by SELECT nori_backup('copy.db') or, with nori loaded, "
+          ".backup; or DROP the tables, and SELECT nori_unpack('t_pack') if "
+          "they were packed"));
     }
     NORI_RETURN_IF_ERROR(files->CreateDirectory(request.directory));
     NORI_RETURN_IF_ERROR(
@@ -137,12 +139,6 @@ SharedEngineRef EngineRegistry::FindByIdentity(const std::string& identity) {
     return shared == nullptr || shared->engine()->identity() != identity;
   });
   return all.size() == 1 ? all.front() : nullptr;
-}
-
-bool EngineRegistry::HasInMemory() {
-  absl::MutexLock lock(&mutex_);
-  return std::any_of(in_memory_.begin(), in_memory_.end(),
-                     [](const auto& e) { return !e.second.expired(); });
 }
 
 absl::Status EngineRegistry::SetAside(const std::string& directory) {

@@ -90,9 +90,6 @@ class EngineRegistry {
   SharedEngineRef FindByIdentity(const std::string& identity)
       ABSL_LOCKS_EXCLUDED(mutex_);
 
-  // Whether there is an engine in memory.
-  bool HasInMemory() ABSL_LOCKS_EXCLUDED(mutex_);
-
   // Sets aside a left-over directory that no database names: removes it if its
   // engine holds no commit, else renames it to "<directory>.old-<number>".
   // kUnavailable if it is in use.

@@ -118,10 +118,16 @@ const IndexSchema* TableSchema::FindIndex(std::string_view name) const {
 
 std::string IndexSql(const TableSchema& table, const IndexSchema& index) {
   const std::string name = QuoteSqlName(index.name);
-  std::string sql =
-      index.constraint
-          ? Concat({"CONSTRAINT ", name, " UNIQUE"})
-          : Concat({index.unique ? "UNIQUE INDEX " : "INDEX ", name});
+  return Concat(
+      {index.constraint
+           ? Concat({"CONSTRAINT ", name, " UNIQUE"})
+           : Concat({index.unique ? "UNIQUE INDEX " : "INDEX ", name}),
+       IndexColumnsSql(table, index)});
+}
+
+std::string IndexColumnsSql(const TableSchema& table,
+                            const IndexSchema& index) {
+  std::string sql;
   const char* separator = "(";
   for (const KeyColumn& key : index.columns) {
     const Column& column = table.columns[static_cast<size_t>(key.column)];

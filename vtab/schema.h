@@ -121,6 +121,8 @@ struct TableSchema {
 // The table argument that makes the index: "INDEX name(columns)", "UNIQUE INDEX
 // name(columns)" or "CONSTRAINT name UNIQUE(columns)". What ParseIndex reads.
 std::string IndexSql(const TableSchema& table, const IndexSchema& index);
+// Its "(columns)", as CREATE INDEX takes them, too.
+std::string IndexColumnsSql(const TableSchema& table, const IndexSchema& index);
 
 inline constexpr char kKeyColumnName[] = "nori_key";
 inline constexpr char kSnapshotColumnName[] = "nori_snapshot";

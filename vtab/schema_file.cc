@@ -1,11 +1,18 @@
 #include "vtab/schema_file.h"
 
 #include <cstdint>
-#include <string_view>
 
 #include "absl/strings/str_cat.h"
 
 namespace nori {
+
+std::string VfsNameOf(sqlite3* db, const std::string& schema) {
+  char* vfs = nullptr;
+  sqlite3_file_control(db, schema.c_str(), SQLITE_FCNTL_VFSNAME, &vfs);
+  std::string name = vfs == nullptr ? "" : vfs;
+  sqlite3_free(vfs);
+  return name;
+}
 
 namespace {
 
@@ -18,11 +25,7 @@ sqlite3_file* FileOf(sqlite3* db, const std::string& schema) {
 }
 
 bool IsOfMemdb(sqlite3* db, const std::string& schema) {
-  char* vfs = nullptr;
-  sqlite3_file_control(db, schema.c_str(), SQLITE_FCNTL_VFSNAME, &vfs);
-  const bool is = vfs != nullptr && std::string_view(vfs).starts_with("memdb(");
-  sqlite3_free(vfs);
-  return is;
+  return VfsNameOf(db, schema).starts_with("memdb(");
 }
 
 }  // namespace

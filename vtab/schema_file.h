@@ -13,6 +13,10 @@ namespace nori {
 // The path of the database file; empty if there is none: memory, temp, memdb.
 std::string DatabasePathOf(sqlite3* db, const std::string& schema);
 
+// The name of the VFS of the schema's file, as it calls itself; empty if that
+// is not known.
+std::string VfsNameOf(sqlite3* db, const std::string& schema);
+
 // Equal for the connections that share one database in memory, and for those
 // alone.
 std::string MemoryHostOf(sqlite3* db, const std::string& schema);

@@ -8,6 +8,7 @@
 #include "engine/format/coding.h"
 #include "engine/format/status_macros.h"
 #include "vtab/error_map.h"
+#include "vtab/page_copy.h"
 
 namespace nori {
 namespace {
@@ -26,10 +27,6 @@ struct FinalizeStatement {
   }
 };
 using StatementPtr = std::unique_ptr<sqlite3_stmt, FinalizeStatement>;
-
-struct CloseConnection {
-  void operator()(sqlite3* db) const { sqlite3_close_v2(db); }
-};
 
 std::string EncodeState(const DatabaseState& state) {
   std::string bytes(kMagic);
@@ -269,16 +266,10 @@ absl::StatusOr<DatabaseState> StateTable::ReadCommitted() {
 
 absl::StatusOr<DatabaseState> StateTable::ReadFile(const char* path,
                                                    const char* vfs) {
-  sqlite3* raw = nullptr;
-  const int rc = sqlite3_open_v2(
-      path, &raw,
-      SQLITE_OPEN_READONLY | SQLITE_OPEN_NOMUTEX | SQLITE_OPEN_PRIVATECACHE,
-      vfs);
-  const std::unique_ptr<sqlite3, CloseConnection> other(raw);
-  NORI_RETURN_IF_ERROR(
-      StatusOfSqlite(raw, rc, "reading the newest nori_state"));
-  sqlite3_busy_timeout(raw, 1000);
-  StateTable newest(raw, "main");
+  NORI_ASSIGN_OR_RETURN(
+      const ConnectionPtr other,
+      OpenFile(path, SQLITE_OPEN_READONLY, vfs, /*timeout_ms=*/1000));
+  StateTable newest(other.get(), "main");
   return newest.Read();
 }
 

@@ -23,7 +23,7 @@ constexpr absl::Duration kLongestRetry = absl::Seconds(10);
 // threads that wait for reads and commits. A thread of Linux has a nice value
 // of its own; where it cannot be set, nothing is lost.
 void YieldToForeground() {
-  constexpr int kNice = 10;
+  constexpr int kNice = 5;
   setpriority(PRIO_PROCESS, 0, kNice);
 }
 

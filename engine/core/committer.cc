@@ -66,11 +66,26 @@ MemLayer Committer::NewMemtableLayer(uint64_t first_segment) const {
   return layer;
 }
 
+void Committer::PushMemtable(uint64_t segment) {
+  MemLayer layer = NewMemtableLayer(segment);
+  dead_ranges_->SetActive(layer.memtable.get());
+  state_->PushLayers({std::move(layer)});
+}
+
+void Committer::TellDeadRanges(const std::vector<Change>& changes) {
+  if (!dead_ranges_->MustTell()) return;
+  DeadRanges::Puts puts(dead_ranges_);
+  for (const Change& change : changes) {
+    if (change.kind == EntryKind::kPut) puts.Add(change.key);
+  }
+}
+
 void Committer::Start(std::unique_ptr<LogWriter> log, SequenceNumber last,
                       uint64_t last_mixed) {
   visible_ = last;
   last_mixed_ = last_mixed;
-  state_->PushLayers({NewMemtableLayer(log->End().segment)});
+  dead_ranges_->Start(&visible_);
+  PushMemtable(log->End().segment);
   absl::MutexLock lock(&log_mutex_);
   log_ = std::move(log);
 }
@@ -99,7 +114,7 @@ absl::Status Committer::RestartLog() {
   NORI_ASSIGN_OR_RETURN(const uint64_t next_segment,
                         NextSegment(options_.file_system, directory_));
   if (!state_->view()->layers().front().memtable->empty()) {
-    state_->PushLayers({NewMemtableLayer(next_segment)});
+    PushMemtable(next_segment);
   }
   NORI_RETURN_IF_ERROR(flush_all_());
   NORI_ASSIGN_OR_RETURN(
@@ -161,7 +176,7 @@ absl::Status Committer::Rotate() {
     if (!rolled.ok()) return LogFailed(rolled.status());
     segment = *rolled;
   }
-  state_->PushLayers({NewMemtableLayer(segment)});
+  PushMemtable(segment);
   controller_->Update();
   on_rotate_();
   return absl::OkStatus();
@@ -216,6 +231,7 @@ absl::Status Committer::CommitGroup(
     InsertChanges(changes[i], first + i, active.memtable.get());
     metrics_->entries_written.Add(changes[i].size());
   }
+  for (const auto& part : changes) TellDeadRanges(part);
   active.info->largest_sequence = first + group.size() - 1;
   metrics_->commits.Add(group.size());
   metrics_->user_bytes_written.Add(bytes);
@@ -278,6 +294,7 @@ absl::Status Committer::Publish(const PrepareRecord& record,
     }
     // A flush that finds the new layers has to find every snapshot that is
     // older than they are.
+    dead_ranges_->Restart(layers.front().memtable.get());
     snapshots_->Exclusively([&] {
       state_->PushLayers(std::move(layers));
       visible_.store(last, std::memory_order_release);
@@ -287,6 +304,7 @@ absl::Status Committer::Publish(const PrepareRecord& record,
     NORI_ASSIGN_OR_RETURN(const auto normalised, NormaliseChanges(changes));
     InsertChanges(normalised, last, view->layers().front().memtable.get());
     metrics_->entries_written.Add(normalised.size());
+    TellDeadRanges(normalised);
     info->largest_sequence = last;
     if (record.mixed_number != 0) {
       info->highest_mixed = record.mixed_number;

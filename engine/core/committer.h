@@ -18,6 +18,7 @@
 #include "engine/core/commit_record.h"
 #include "engine/core/state.h"
 #include "engine/core/write_controller.h"
+#include "engine/iterators/dead_ranges.h"
 #include "engine/observe/metrics.h"
 #include "engine/snapshot/snapshot_list.h"
 #include "engine/wal/log.h"
@@ -36,12 +37,13 @@ class Committer {
  public:
   // `directory` is where the log lives.
   Committer(const Options& options, std::string directory, State* state,
-            SnapshotList* snapshots, WriteController* controller,
-            Metrics* metrics)
+            SnapshotList* snapshots, DeadRanges* dead_ranges,
+            WriteController* controller, Metrics* metrics)
       : options_(options),
         directory_(std::move(directory)),
         state_(state),
         snapshots_(snapshots),
+        dead_ranges_(dead_ranges),
         controller_(controller),
         metrics_(metrics),
         block_pool_(std::make_shared<BlockPool>(options.memtable_bytes)) {}
@@ -115,6 +117,10 @@ class Committer {
   absl::Status LogFailed(const absl::Status& status)
       ABSL_EXCLUSIVE_LOCKS_REQUIRED(log_mutex_);
   absl::Status RotateIfFull(uint64_t incoming, bool may_wait);
+  // Puts an empty memtable above all, whose first commit goes to `segment`.
+  void PushMemtable(uint64_t segment);
+  // To be called between the insertion of changes and their publication.
+  void TellDeadRanges(const std::vector<Change>& changes);
   // An empty memtable whose first commit goes to `first_segment`.
   MemLayer NewMemtableLayer(uint64_t first_segment) const;
   std::shared_ptr<LogWriter> log() const ABSL_LOCKS_EXCLUDED(log_mutex_) {
@@ -126,6 +132,7 @@ class Committer {
   const std::string directory_;
   State* const state_;
   SnapshotList* const snapshots_;
+  DeadRanges* const dead_ranges_;
   WriteController* const controller_;
   Metrics* const metrics_;
   // What one flushed memtable leaves is enough for the next.

@@ -80,6 +80,9 @@ void EngineImpl::CountScan(const ReadView& view, std::string_view begin) {
 
 std::unique_ptr<Iterator> EngineImpl::NewIterator(
     const IterateOptions& options) {
+  SkipContext skips;
+  skips.complete_to = options.snapshot != nullptr ? options.snapshot->sequence()
+                                                  : committer_.last_sequence();
   const ReadViewRef view = state_.view();
   const SequenceNumber snapshot = options.snapshot != nullptr
                                       ? options.snapshot->sequence()
@@ -90,9 +93,14 @@ std::unique_ptr<Iterator> EngineImpl::NewIterator(
   table_options.fill_cache = options.fill_cache;
   table_options.readahead_bytes = options.readahead_bytes;
   table_options.counters = options.counters;
+  skips.observer = view.get();
+  skips.dead = &dead_ranges_;
+  // An empty one is left out of the entries, and with it what is yet to come.
+  const Memtable* const active = view->layers().front().memtable.get();
+  skips.newest_memtable = active->empty() ? nullptr : active;
   return NewVisibleIterator(
       view->NewEntryIterator(options.bounds, table_options),
-      view->TombstoneLayers(), snapshot, options.bounds, view, view.get());
+      view->TombstoneLayers(), snapshot, options.bounds, view, skips);
 }
 
 SnapshotRef EngineImpl::GetSnapshot() {

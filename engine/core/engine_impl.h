@@ -21,6 +21,7 @@
 #include "engine/core/write_controller.h"
 #include "engine/core/writer_lock.h"
 #include "engine/engine.h"
+#include "engine/iterators/dead_ranges.h"
 #include "engine/snapshot/snapshot_list.h"
 
 namespace nori {
@@ -146,6 +147,7 @@ class EngineImpl final : public Engine {
   Metrics metrics_;
   EventRing events_;
   SnapshotList snapshots_;
+  DeadRanges dead_ranges_;
   State state_;
   WriteController controller_;
   Committer committer_;

@@ -44,7 +44,7 @@ VersionCursor::VersionCursor(std::unique_ptr<EntryIterator> entries,
                              std::vector<TombstoneLayer> layers,
                              SequenceNumber snapshot, SequenceIntervals hidden,
                              KeyRange bounds, Deleted deleted,
-                             const SkipObserver* skips)
+                             const SkipContext& skips)
     : entries_(std::move(entries)),
       window_(std::move(layers), snapshot, bounds),
       snapshot_(snapshot),
@@ -55,7 +55,9 @@ VersionCursor::VersionCursor(std::unique_ptr<EntryIterator> entries,
       end_(bounds_.end),
       has_end_(!bounds_.end.empty()),
       show_deleted_(deleted == Deleted::kShow),
-      skips_(skips) {}
+      skips_(skips.observer),
+      dead_(skips.dead, std::min(snapshot, skips.complete_to),
+            skips.newest_memtable) {}
 
 bool VersionCursor::IsHidden(SequenceNumber sequence) const {
   const auto it = std::partition_point(
@@ -66,6 +68,11 @@ bool VersionCursor::IsHidden(SequenceNumber sequence) const {
 
 void VersionCursor::Stop(absl::Status status) {
   valid_ = false;
+  if (status.ok()) {
+    dead_.EndWithout(saved_key_, /*forward=*/!reverse_);
+  } else {
+    dead_.Drop();
+  }
   status_ = std::move(status);
 }
 
@@ -83,6 +90,7 @@ void VersionCursor::SeekStart(bool reverse) {
   reverse_ = reverse;
   covered_ = 0;
   passed_ = 0;
+  dead_.Drop();
   window_.Reset();
 }
 
@@ -162,11 +170,14 @@ void VersionCursor::CountSkipped() {
 // versions of its key. False: the entry is outside the bounds.
 bool VersionCursor::PassInvisible(std::string_view key) {
   if (IsPastEnd(key)) return false;
+  if (TrailerKind(entries_->trailer()) == EntryKind::kPut) dead_.SawNewer(key);
   if (passed_ == 0 || key != passing_key_) {
     passing_key_.assign(key);
     passed_ = 1;
   } else if (++passed_ == kMaxSteps &&
              TrailerSequence(entries_->trailer()) > snapshot_) {
+    // Perhaps: what is jumped over is not looked at.
+    dead_.SawNewer(passing_key_);
     entries_->Seek(passing_key_, SeekTrailer(snapshot_));
     return true;
   }
@@ -205,10 +216,17 @@ void VersionCursor::FindForward(bool same_key_decided) {
       key_ = key;
       valid_ = true;
       covered_ = 0;
+      dead_.End(key, /*forward=*/true);
       return;
     }
     saved_key_.assign(key);
     CountSkipped();
+    if (dead_.Pass(saved_key_, /*forward=*/true)) {
+      if (IsPastEnd(dead_.target())) return Stop(absl::OkStatus());
+      entries_->Seek(dead_.target(), kNewestTrailer);
+      same_key_decided = false;
+      continue;
+    }
     same_key_decided = true;
     steps = 0;
     if (cover > sequence && window_.has_end() && ShouldHint() &&
@@ -238,6 +256,7 @@ void VersionCursor::TakeVersion(uint64_t trailer, SequenceNumber cover,
 // entries_ below all of them. Returns whether the reader sees any.
 bool VersionCursor::GatherBySeeking(SequenceNumber cover, bool* live) {
   bool found = false;
+  dead_.SawNewer(saved_key_);  // perhaps: what is newer is not looked at
   entries_->Seek(saved_key_, SeekTrailer(snapshot_));
   while (entries_->Valid() && entries_->user_key() == saved_key_) {
     const uint64_t trailer = entries_->trailer();
@@ -267,12 +286,15 @@ bool VersionCursor::GatherVersions(SequenceNumber cover, bool* live) {
     }
     if (steps == kMaxSteps) {
       if (sequence <= snapshot_) return GatherBySeeking(cover, live);
+      dead_.SawNewer(saved_key_);
       entries_->SeekBefore(saved_key_);  // the rest is newer still
       break;
     }
     if (Sees(sequence)) {
       TakeVersion(trailer, cover, live);
       found = true;
+    } else if (TrailerKind(trailer) == EntryKind::kPut) {
+      dead_.SawNewer(saved_key_);
     }
     last = sequence;
     entries_->Prev();
@@ -302,9 +324,15 @@ void VersionCursor::FindBackward() {
       key_ = saved_key_;
       valid_ = true;
       covered_ = 0;
+      dead_.End(key_, /*forward=*/false);
       return;
     }
     CountSkipped();
+    if (dead_.Pass(saved_key_, /*forward=*/false)) {
+      if (dead_.target() <= bounds_.begin) return Stop(absl::OkStatus());
+      entries_->SeekBefore(dead_.target());
+      continue;
+    }
     if (cover > saved_sequence_ && entries_->Valid() && ShouldHint()) {
       entries_->SkipHiddenBackward(window_.begin(), cover);
     }

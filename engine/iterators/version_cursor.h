@@ -35,11 +35,10 @@ class VersionCursor {
 
   // The reader sees numbers <= snapshot that lie in no interval of `hidden`
   // (which concerns entries only, not `layers`), and only keys in `bounds`.
-  // `skips`, which may be null, must outlive the cursor.
   VersionCursor(std::unique_ptr<EntryIterator> entries,
                 std::vector<TombstoneLayer> layers, SequenceNumber snapshot,
                 SequenceIntervals hidden, KeyRange bounds, Deleted deleted,
-                const SkipObserver* skips = nullptr);
+                const SkipContext& skips = {});
   // Views into itself.
   VersionCursor(const VersionCursor&) = delete;
   VersionCursor& operator=(const VersionCursor&) = delete;
@@ -93,6 +92,7 @@ class VersionCursor {
   bool has_end_;
   const bool show_deleted_;
   const SkipObserver* const skips_;
+  DeadStretch dead_;
 
   absl::Status status_;
   bool valid_ = false;

@@ -12,7 +12,7 @@ class VisibleIterator final : public Iterator {
   VisibleIterator(std::unique_ptr<EntryIterator> entries,
                   std::vector<TombstoneLayer> layers, SequenceNumber snapshot,
                   KeyRange bounds, std::shared_ptr<const void> keep_alive,
-                  const SkipObserver* skips)
+                  const SkipContext& skips)
       : keep_alive_(std::move(keep_alive)),
         cursor_(std::move(entries), std::move(layers), snapshot,
                 SequenceIntervals(), std::move(bounds),
@@ -44,7 +44,7 @@ class VisibleIterator final : public Iterator {
 std::unique_ptr<Iterator> NewVisibleIterator(
     std::unique_ptr<EntryIterator> entries, std::vector<TombstoneLayer> layers,
     SequenceNumber snapshot, KeyRange bounds,
-    std::shared_ptr<const void> keep_alive, const SkipObserver* skips) {
+    std::shared_ptr<const void> keep_alive, const SkipContext& skips) {
   return std::make_unique<VisibleIterator>(
       std::move(entries), std::move(layers), snapshot, std::move(bounds),
       std::move(keep_alive), skips);

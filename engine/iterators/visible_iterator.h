@@ -9,6 +9,7 @@
 
 #include "engine/format/entry_iterator.h"
 #include "engine/format/range_tombstone.h"
+#include "engine/iterators/dead_ranges.h"
 #include "engine/iterators/iterator.h"
 #include "engine/slots/version.h"
 
@@ -31,17 +32,28 @@ class SkipObserver {
                          uint64_t keys) const = 0;
 };
 
+// Whom a scan tells of the deleted keys it steps over, and who helps it past
+// them; each may be null and must outlive the scan.
+struct SkipContext {
+  const SkipObserver* observer = nullptr;
+  DeadRanges* dead = nullptr;
+  // Of what is scanned, as `dead` knows it; null if the scan will not come
+  // across all that goes to it from now on.
+  const void* newest_memtable = nullptr;
+  // Every commit up to here is in what is scanned. May be lower than the
+  // scan's snapshot, where a memtable was begun while the scan was.
+  SequenceNumber complete_to = 0;
+};
+
 // Hides from `entries` (all layers merged) what is newer than `snapshot`,
 // deleted, shadowed, or covered by a range tombstone of `layers` that the
 // snapshot sees; keys outside `bounds` are never returned. Long stretches under
 // a range tombstone are skipped by seeking. `keep_alive` is held until
-// destruction (the memtables and version that the entries live in). `skips`,
-// which may be null, must outlive the iterator.
+// destruction (the memtables and version that the entries live in).
 std::unique_ptr<Iterator> NewVisibleIterator(
     std::unique_ptr<EntryIterator> entries, std::vector<TombstoneLayer> layers,
     SequenceNumber snapshot, KeyRange bounds,
-    std::shared_ptr<const void> keep_alive,
-    const SkipObserver* skips = nullptr);
+    std::shared_ptr<const void> keep_alive, const SkipContext& skips = {});
 
 // A transaction's own changes over the committed state: where `own` has an
 // entry visible at `own_snapshot` for a key it decides (a delete hides), and a

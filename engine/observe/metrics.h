@@ -27,9 +27,9 @@ class Counter {
 // Name, help text and member of each counter are listed once, in metrics.cc.
 struct Metrics {
   Counter commits, entries_written, user_bytes_written, log_bytes_written,
-      log_syncs, gets, get_hits, iterators, filter_checks, filter_negatives,
-      filter_false_positives, blocks_read, blocks_missed, flushes,
-      flush_bytes_written, compactions, compaction_bytes_read,
+      log_syncs, gets, get_hits, iterators, dead_range_jumps, filter_checks,
+      filter_negatives, filter_false_positives, blocks_read, blocks_missed,
+      flushes, flush_bytes_written, compactions, compaction_bytes_read,
       compaction_bytes_written, adoptions, slot_splits, slot_joins,
       write_delays, write_delay_micros, write_stalls, write_rejections,
       background_errors, spilled_tables, spilled_bytes;

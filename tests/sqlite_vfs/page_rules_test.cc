@@ -59,8 +59,8 @@ class PageRules : public PageVfsTest {
 TEST_F(PageRules, OpeningReadsTheHeaderWithoutALock) {
   const auto db = OpenTraced();
   EXPECT_EQ(trace_.Take(), "open-main header BUSYHANDLER PDB");
-  // The first lock of a pager, by which the schema is read, has nothing to
-  // compare its cache with.
+  // The first lock of a pager, for the schema, has nothing to compare its cache
+  // with.
   db->Get("SELECT 1 FROM sqlite_schema");
   EXPECT_EQ(trace_.Take(),
             "SHARED access-journal access-wal size unlock-NONE "

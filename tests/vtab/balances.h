@@ -17,6 +17,23 @@ namespace nori {
 inline constexpr char kBalances[] =
     "SELECT (SELECT sum(balance) FROM near) + (SELECT sum(balance) FROM far)";
 
+// Copies main to main by the backup API, `step` pages at a time. The last
+// result code.
+inline int CopyPages(TestConnection& from, TestConnection& to, int step) {
+  sqlite3_backup* const backup =
+      sqlite3_backup_init(to.db(), "main", from.db(), "main");
+  if (backup == nullptr) return sqlite3_errcode(to.db());
+  int rc;
+  int tries = 0;
+  do {
+    rc = sqlite3_backup_step(backup, step);
+    if (rc == SQLITE_BUSY || rc == SQLITE_LOCKED) sqlite3_sleep(1);
+  } while (rc == SQLITE_OK ||
+           ((rc == SQLITE_BUSY || rc == SQLITE_LOCKED) && ++tries < 2000));
+  const int finished = sqlite3_backup_finish(backup);
+  return rc == SQLITE_DONE ? finished : rc;
+}
+
 class BalancesTest : public ModuleTest {
  protected:
   // Two tables whose balances add up to 20000.

@@ -4,15 +4,10 @@
 #include <unistd.h>
 
 #include <csignal>
-#include <cstdio>
 #include <cstdlib>
 #include <filesystem>
 #include <fstream>
-#include <functional>
-#include <iostream>
-#include <memory>
 #include <string>
-#include <vector>
 
 #include "gmock/gmock.h"
 #include "tests/vtab/balances.h"
@@ -22,22 +17,6 @@ namespace {
 
 using ::testing::HasSubstr;
 
-// Copies main to main, `step` pages at a time. The last result code.
-int BackUp(TestConnection& from, TestConnection& to, int step) {
-  sqlite3_backup* const backup =
-      sqlite3_backup_init(to.db(), "main", from.db(), "main");
-  if (backup == nullptr) return sqlite3_errcode(to.db());
-  int rc;
-  int tries = 0;
-  do {
-    rc = sqlite3_backup_step(backup, step);
-    if (rc == SQLITE_BUSY || rc == SQLITE_LOCKED) sqlite3_sleep(1);
-  } while (rc == SQLITE_OK ||
-           ((rc == SQLITE_BUSY || rc == SQLITE_LOCKED) && ++tries < 2000));
-  const int finished = sqlite3_backup_finish(backup);
-  return rc == SQLITE_DONE ? finished : rc;
-}
-
 class CopyTest : public BalancesTest {
  protected:
   CopyTest() {
@@ -46,7 +25,7 @@ class CopyTest : public BalancesTest {
   }
   int CopyTo(TestConnection& from, const std::string& name, int step = -1) {
     TestConnection to(Path(name));
-    return BackUp(from, to, step);
+    return CopyPages(from, to, step);
   }
   std::string LastError() {
     TestConnection a(":memory:");
@@ -71,7 +50,7 @@ TEST_F(CopyTest, OrdinaryFilesKeepTheirAbilities) {
   // Copies without nori tables, into a write-ahead log, too.
   TestConnection b(Path("b.db"));
   b.Get("PRAGMA journal_mode = wal; CREATE TABLE u(v)");
-  EXPECT_EQ(BackUp(a, b, -1), SQLITE_OK);
+  EXPECT_EQ(CopyPages(a, b, -1), SQLITE_OK);
   EXPECT_EQ(b.Get("SELECT v FROM t"), "2");
 }
 
@@ -101,11 +80,11 @@ TEST_F(CopyTest, BackAgain) {
     {
       TestConnection other(Path("a.db"));
       other.Get("SELECT count(*) FROM far");
-      EXPECT_EQ(BackUp(from, a, -1) & 0xff, SQLITE_BUSY);
+      EXPECT_EQ(CopyPages(from, a, -1) & 0xff, SQLITE_BUSY);
       EXPECT_THAT(LastError(), HasSubstr("is in use"));
       EXPECT_EQ(a.Get("SELECT count(*) FROM far"), "50");
     }
-    ASSERT_EQ(BackUp(from, a, -1), SQLITE_OK);
+    ASSERT_EQ(CopyPages(from, a, -1), SQLITE_OK);
     EXPECT_EQ(a.Get(kBalances), "20000");
     a.Get("DELETE FROM far");
   }
@@ -126,11 +105,11 @@ TEST_F(CopyTest, OverADatabaseThatHasStatements) {
   EXPECT_EQ(sqlite3_step(cached), SQLITE_ROW);
   EXPECT_EQ(sqlite3_reset(cached), SQLITE_OK);
   // It holds the table, and with it the engine.
-  EXPECT_EQ(BackUp(from, to, -1) & 0xff, SQLITE_BUSY);
+  EXPECT_EQ(CopyPages(from, to, -1) & 0xff, SQLITE_BUSY);
   EXPECT_EQ(sqlite3_step(cached), SQLITE_ROW);
   EXPECT_EQ(sqlite3_column_int(cached, 0), 2);
   sqlite3_finalize(cached);
-  EXPECT_EQ(BackUp(from, to, -1), SQLITE_OK);
+  EXPECT_EQ(CopyPages(from, to, -1), SQLITE_OK);
   to.Get("UPDATE t SET a = 3");
   EXPECT_EQ(from.Get("SELECT a FROM t"), "1");
   EXPECT_EQ(to.Get("SELECT a FROM t; SELECT nori_verify()"), "3\n'ok'");
@@ -143,11 +122,140 @@ TEST_F(CopyTest, OfAndToMemory) {
   ExpectWhole("b.db");
   TestConnection from(Path("b.db"));
   TestConnection to(":memory:");
-  ASSERT_EQ(BackUp(from, to, -1), SQLITE_OK);
+  ASSERT_EQ(CopyPages(from, to, -1), SQLITE_OK);
   EXPECT_EQ(to.Get("SELECT count(*) FROM near"), "100");
   const SqlResult refused = to.Run("SELECT * FROM far");
   EXPECT_EQ(refused.code, SQLITE_CANTOPEN);
   EXPECT_THAT(refused.message, HasSubstr("cannot be copied into memory"));
+}
+
+TEST_F(CopyTest, IntoAWriteAheadLog) {
+  TestConnection a(Path("a.db"));
+  MakeDatabase(a, "delete");
+  TestConnection b(Path("b.db"));
+  b.Get("PRAGMA journal_mode = wal; CREATE TABLE old(v)");
+  TestConnection reader(Path("b.db"));
+  reader.Get("BEGIN; SELECT * FROM old");
+  for (int i = 0; i < 3; ++i) {
+    a.Get(
+        "BEGIN; UPDATE far SET balance = balance - 1; UPDATE near SET balance "
+        "= balance + 1; COMMIT");
+    ASSERT_EQ(CopyPages(a, b, i == 0 ? -1 : 3), SQLITE_OK) << LastError();
+    EXPECT_EQ(b.Get("SELECT max(balance) FROM far; PRAGMA journal_mode"),
+              std::to_string(99 - i) + "\n'wal'");
+    // What is written to it stays its own, and is not in the way.
+    b.Get("UPDATE far SET balance = 0");
+    EXPECT_EQ(a.Get(kBalances), "20000");
+  }
+  EXPECT_EQ(reader.Get("SELECT * FROM old; COMMIT; SELECT count(*) FROM near"),
+            "100");
+  // A log of more than one generation, and a copy that is rolled back.
+  ASSERT_EQ(CopyPages(a, b, 3), SQLITE_OK);
+  b.Get("PRAGMA wal_checkpoint(TRUNCATE)");
+  sqlite3_backup* const half =
+      sqlite3_backup_init(b.db(), "main", a.db(), "main");
+  EXPECT_EQ(sqlite3_backup_step(half, 2), SQLITE_OK);
+  EXPECT_EQ(sqlite3_backup_finish(half), SQLITE_OK);
+  EXPECT_EQ(b.Get(kBalances), "20000");
+  EXPECT_EQ(reader.Close(), SQLITE_OK);
+  EXPECT_EQ(b.Close(), SQLITE_OK);
+  ExpectWhole("b.db");
+  // A cache that is too small for the copy writes pages of it before the end.
+  a.Get(
+      "WITH RECURSIVE c(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM c WHERE i "
+      "< 3000) INSERT INTO near SELECT i + 1000, randomblob(500) FROM c;"
+      "UPDATE near SET balance = 0 WHERE id > 1000");
+  TestConnection small(Path("b.db"));
+  small.Get("PRAGMA cache_size = 5");
+  ASSERT_EQ(CopyPages(a, small, 50), SQLITE_OK) << LastError();
+  EXPECT_EQ(small.Get(kBalances), "20000");
+  EXPECT_EQ(small.Get("PRAGMA integrity_check; SELECT nori_verify()"),
+            "'ok'\n'ok'");
+}
+
+// File and directory together, copied by other means, are the same database to
+// nori.
+TEST_F(CopyTest, OverACopyOfFileAndDirectory) {
+  for (const char* mode : {"delete", "wal"}) {
+    const std::string name = mode;
+    {
+      TestConnection a(Path(name));
+      MakeDatabase(a, mode);
+    }
+    std::filesystem::copy_file(Path(name), Path(name + "2"));
+    std::filesystem::copy(Path(name + "-nori"), Path(name + "2-nori"),
+                          std::filesystem::copy_options::recursive);
+    TestConnection a(Path(name));
+    a.Get(
+        "BEGIN; UPDATE far SET balance = balance - 1; UPDATE near SET balance "
+        "= balance + 1; COMMIT");
+    int code = SQLITE_BUSY;
+    for (int i = 0; i < 2 && (code & 0xff) == SQLITE_BUSY; ++i) {
+      code = CopyTo(a, name + "2");
+    }
+    EXPECT_EQ(code, SQLITE_OK) << LastError();
+    ExpectWhole(name + "2");
+    TestConnection b(Path(name + "2"));
+    EXPECT_EQ(b.Get("SELECT max(balance) FROM far"), "99");
+    b.Get("DELETE FROM far; DELETE FROM near");
+    EXPECT_EQ(a.Get(kBalances), "20000");
+  }
+}
+
+TEST_F(CopyTest, ADestinationThatKeepsItsCacheIsRefused) {
+  TestConnection a(Path("a.db"));
+  MakeDatabase(a, "delete");
+  for (const char* mode : {"delete", "wal"}) {
+    for (const char* before : {"", "SELECT * FROM old",
+                               "INSERT INTO old "
+                               "VALUES (1)"}) {
+      const std::string name = Path(std::string("b") + mode);
+      std::filesystem::remove(name);
+      TestConnection b(name);
+      b.Get("PRAGMA journal_mode = " + std::string(mode) +
+            "; CREATE TABLE old(v); PRAGMA locking_mode = exclusive");
+      b.Get(before);
+      EXPECT_EQ(CopyPages(a, b, -1), SQLITE_READONLY) << mode << before;
+      EXPECT_THAT(LastError(), HasSubstr("locking_mode = NORMAL"));
+      EXPECT_EQ(b.Get("SELECT count(*) > 1 FROM old; PRAGMA integrity_check"),
+                "0\n'ok'");
+      EXPECT_FALSE(std::filesystem::exists(name + "-nori"));
+      b.Get("PRAGMA locking_mode = normal; SELECT * FROM old");
+      EXPECT_EQ(CopyPages(a, b, -1), SQLITE_OK) << mode << before;
+      EXPECT_EQ(b.Get(kBalances), "20000");
+      EXPECT_EQ(b.Close(), SQLITE_OK);
+      std::filesystem::remove_all(name + "-nori");
+    }
+  }
+  // Attached: what the pragma says without a schema counts for all.
+  TestConnection c(Path("c.db"));
+  c.Get("PRAGMA locking_mode = exclusive; ATTACH '" + Path("d.db") + "' AS d");
+  sqlite3_backup* const backup =
+      sqlite3_backup_init(c.db(), "d", a.db(), "main");
+  EXPECT_EQ(sqlite3_backup_step(backup, -1), SQLITE_READONLY);
+  sqlite3_backup_finish(backup);
+  // Without nori tables nothing is in its way.
+  TestConnection ordinary(Path("ordinary.db"));
+  ordinary.Get("CREATE TABLE t(v)");
+  EXPECT_EQ(CopyPages(ordinary, c, -1), SQLITE_OK);
+}
+
+// SQLite says only that it cannot open such files: the reason is in its log.
+TEST_F(CopyTest, DatabasesOfThePageVfsSayHowToOpenThem) {
+  const std::string uri = "file:" + Path("app.db") + "?vfs=nori";
+  TestConnection(uri).Get("CREATE TABLE t(a)");
+  std::filesystem::copy_file(Path("app.db"), Path("alone.db"));
+  const auto log_of = [&](const std::string& name) {
+    InAnotherProcess(":memory: '.log stdout' \".open '" + name +
+                     "'\" 'SELECT * FROM t' > '" + Path("log") + "' 2>&1");
+    std::ifstream file(Path("log"));
+    return std::string((std::istreambuf_iterator<char>(file)),
+                       std::istreambuf_iterator<char>());
+  };
+  EXPECT_THAT(log_of(Path("app.db")),
+              HasSubstr("open it as 'file:" + Path("app.db") + "?vfs=nori'"));
+  EXPECT_THAT(log_of("file:" + Path("alone.db") + "?vfs=nori"),
+              HasSubstr("alone.db-nori is missing"));
 }
 
 TEST_F(CopyTest, FailuresLeaveNoHalfCopy) {
@@ -259,133 +367,6 @@ TEST_F(CopyTest, Killed) {
       ExpectWhole("new.db");
     }
   }
-}
-
-// Every kind of source, method and destination, with and without a writer.
-class BackupMatrix : public CopyTest {
- protected:
-  enum Kind { kFunction, kApi, kVacuum };
-  struct Method {
-    const char* name;
-    std::function<int(TestConnection& from, const std::string& to)> run;
-    Kind kind;
-  };
-  struct Destination {
-    const char* name;
-    bool exists;
-    bool wal;
-    std::function<void(BackupMatrix*, const std::string& path)> make;
-  };
-
-  static std::vector<Method> Methods() {
-    const auto api = [](int step) {
-      return [step](TestConnection& from, const std::string& to) {
-        TestConnection target(to);
-        return BackUp(from, target, step);
-      };
-    };
-    const auto sql = [](const char* before, const char* after) {
-      return [=](TestConnection& from, const std::string& to) {
-        return from.Run(before + to + after).code;
-      };
-    };
-    return {{"nori_backup", sql("SELECT nori_backup('", "')"), kFunction},
-            {"backup API, one step", api(-1), kApi},
-            {"backup API, 3 pages a step", api(3), kApi},
-            {"VACUUM INTO", sql("VACUUM INTO '", "'"), kVacuum}};
-  }
-  static std::vector<Destination> Destinations() {
-    return {{"new", false, false, nullptr},
-            {"earlier copy", true, false,
-             [](BackupMatrix* test, const std::string& path) {
-               TestConnection other(test->Path("other.db"));
-               if (other.Get("SELECT count(*) FROM sqlite_schema") == "0") {
-                 MakeDatabase(other, "delete");
-               }
-               TestConnection target(path);
-               EXPECT_EQ(BackUp(other, target, -1), SQLITE_OK);
-             }},
-            {"ordinary, 512-byte pages", true, false,
-             [](BackupMatrix*, const std::string& path) {
-               TestConnection(path).Get(
-                   "PRAGMA page_size = 512; CREATE TABLE old(v)");
-             }},
-            {"ordinary, WAL", true, true,
-             [](BackupMatrix*, const std::string& path) {
-               TestConnection(path).Get(
-                   "PRAGMA journal_mode = wal; CREATE TABLE old(v)");
-             }}};
-  }
-
-  // "whole", "refused" with the code, or what is wrong.
-  std::string Cell(TestConnection& from, const Method& method,
-                   const Destination& destination, const std::string& path) {
-    if (destination.make) destination.make(this, path);
-    // Under a writer a copy may be told to try again.
-    int code = SQLITE_BUSY;
-    for (int i = 0; i < 200 && (code & 0xff) == SQLITE_BUSY; ++i) {
-      code = method.run(from, path);
-    }
-    TestConnection copy(path);
-    if (code != SQLITE_OK) {
-      const bool left = copy.Run("SELECT 1 FROM far").code == SQLITE_OK &&
-                        copy.Get(kBalances) != "20000";
-      return (left ? "HALF, code " : "refused, code ") +
-             std::to_string(code & 0xff);
-    }
-    const SqlResult sum = copy.Run(kBalances);
-    if (sum.code != SQLITE_OK) return "LOST: " + sum.message;
-    if (sum.rows.front() != "20000") return "TORN: " + sum.rows.front();
-    const bool sound =
-        copy.Get("SELECT count(*), nori_verify() FROM far") == "100|'ok'" &&
-        copy.Get("PRAGMA integrity_check") == "'ok'";
-    return sound ? "whole" : "DAMAGED";
-  }
-};
-
-TEST_F(BackupMatrix, IsWholeOrRefused) {
-  std::string second = "/dev/shm/nori_copy_XXXXXX";
-  const bool has_second = mkdtemp(second.data()) != nullptr;
-  std::printf("%-8s %-7s %-27s %-25s %s\n", "source", "writer", "method",
-              "destination", "result");
-  int n = 0;
-  for (const char* mode : {"wal", "delete", "memory"}) {
-    const bool in_memory = std::string(mode) == "memory";
-    const std::string source =
-        in_memory ? ":memory:" : Path(std::string(mode) + ".source");
-    TestConnection from(source);
-    sqlite3_busy_timeout(from.db(), 20000);
-    MakeDatabase(from, mode);
-    for (const bool busy : {false, true}) {
-      if (busy && in_memory) continue;  // nobody else can write
-      std::unique_ptr<Writer> writer;
-      if (busy) writer = std::make_unique<Writer>(source);
-      for (const Method& method : Methods()) {
-        for (const Destination& destination : Destinations()) {
-          for (const bool far_away : {false, true}) {
-            if (far_away && (!has_second || destination.exists)) continue;
-            const std::string name = "copy" + std::to_string(++n) + ".db";
-            const std::string result =
-                Cell(from, method, destination,
-                     far_away ? second + "/" + name : Path(name));
-            std::printf("%-8s %-7s %-27s %-25s %s\n", mode, busy ? "yes" : "no",
-                        method.name,
-                        far_away ? "new, other file system" : destination.name,
-                        result.c_str());
-            const bool earlier =
-                destination.name == std::string("earlier copy");
-            const bool refused = destination.exists &&
-                                 (method.kind == kVacuum || destination.wal ||
-                                  (method.kind == kFunction && !earlier));
-            EXPECT_THAT(result,
-                        refused ? HasSubstr("refused") : HasSubstr("whole"))
-                << mode << " " << method.name << " " << destination.name;
-          }
-        }
-      }
-    }
-  }
-  if (has_second) std::filesystem::remove_all(second);
 }
 
 }  // namespace

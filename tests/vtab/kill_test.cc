@@ -18,6 +18,7 @@
 #include <cstdlib>
 #include <ctime>
 #include <filesystem>
+#include <optional>
 #include <random>
 #include <string>
 #include <thread>
@@ -136,6 +137,10 @@ void CommitMixed(TestConnection* connection, std::mt19937_64* random, bool full,
   std::mt19937_64 random(NumberFromEnvironment(kWriterSeed, 0));
   const char* const records = std::getenv(kWriterRecords);
   if (records != nullptr) StartRecording(records);
+  // Every other one through nori_copy, which is the default VFS once nori is
+  // loaded.
+  std::optional<TestConnection> loader;
+  if (random() % 2 == 0) loader.emplace(":memory:");
   TestConnection connection(path);
   Must(&connection,
        "PRAGMA synchronous=FULL; PRAGMA busy_timeout=10000;"

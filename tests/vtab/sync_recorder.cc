@@ -8,6 +8,7 @@
 #include <algorithm>
 #include <array>
 #include <atomic>
+#include <cerrno>
 #include <cstdio>
 #include <filesystem>
 #include <fstream>
@@ -30,7 +31,7 @@ struct Recorder {
   std::mutex mutex;
   std::string records;  // empty: nothing is recorded
   std::atomic<bool> skip_syncs{false};
-  std::atomic<void (*)()> before_change{nullptr};
+  std::atomic<int (*)(const char*)> before_change{nullptr};
 };
 
 Recorder& TheRecorder() {
@@ -69,8 +70,12 @@ bool EndsWith(const std::string& text, const std::string& end) {
          text.compare(text.size() - end.size(), end.size(), end) == 0;
 }
 
-void TellObserver() {
-  if (void (*observer)() = TheRecorder().before_change) observer();
+// Whether the call fails, with errno set.
+bool IsRefused(const char* name) {
+  int (*const observer)(const char*) = TheRecorder().before_change;
+  const int error = observer == nullptr ? 0 : observer(name);
+  if (error != 0) errno = error;
+  return error != 0;
 }
 
 int SyncForReal(long call, int fd) {
@@ -79,7 +84,7 @@ int SyncForReal(long call, int fd) {
 }
 
 int Sync(long call, int fd) {
-  TellObserver();
+  if (IsRefused("fsync")) return -1;
   Recorder& recorder = TheRecorder();
   const std::lock_guard<std::mutex> lock(recorder.mutex);
   struct stat info;
@@ -175,7 +180,7 @@ void EndRemovals(const std::string& records) {
 }
 
 int Rename(const char* from, const char* to) {
-  TellObserver();
+  if (IsRefused("rename")) return -1;
   Recorder& recorder = TheRecorder();
   const std::lock_guard<std::mutex> lock(recorder.mutex);
   struct stat info;
@@ -188,7 +193,7 @@ int Rename(const char* from, const char* to) {
 }
 
 int Unlink(const char* path) {
-  TellObserver();
+  if (IsRefused("unlink")) return -1;
   Recorder& recorder = TheRecorder();
   const std::lock_guard<std::mutex> lock(recorder.mutex);
   struct stat info;
@@ -309,7 +314,7 @@ void CopyAfterPowerLoss(
 
 void SkipSyncs() { TheRecorder().skip_syncs = true; }
 
-void SetBeforeChange(void (*observer)()) {
+void SetBeforeChange(int (*observer)(const char* call)) {
   TheRecorder().before_change = observer;
 }
 
@@ -329,6 +334,39 @@ __attribute__((visibility("default"))) int unlink(const char* path) noexcept {
 __attribute__((visibility("default"))) int rename(const char* from,
                                                   const char* to) noexcept {
   return nori::Rename(from, to);
+}
+__attribute__((visibility("default"))) ssize_t pwrite(int fd, const void* data,
+                                                      size_t size,
+                                                      off_t offset) {
+  if (nori::IsRefused("pwrite")) return -1;
+  return syscall(SYS_pwrite64, fd, data, size, offset);
+}
+__attribute__((visibility("default"))) ssize_t pwrite64(int fd,
+                                                        const void* data,
+                                                        size_t size,
+                                                        off64_t offset) {
+  if (nori::IsRefused("pwrite")) return -1;
+  return syscall(SYS_pwrite64, fd, data, size, offset);
+}
+__attribute__((visibility("default"))) int ftruncate(int fd,
+                                                     off_t size) noexcept {
+  if (nori::IsRefused("ftruncate")) return -1;
+  return static_cast<int>(syscall(SYS_ftruncate, fd, size));
+}
+__attribute__((visibility("default"))) int ftruncate64(int fd,
+                                                       off64_t size) noexcept {
+  if (nori::IsRefused("ftruncate")) return -1;
+  return static_cast<int>(syscall(SYS_ftruncate, fd, size));
+}
+__attribute__((visibility("default"))) int link(const char* from,
+                                                const char* to) noexcept {
+  if (nori::IsRefused("link")) return -1;
+  return static_cast<int>(syscall(SYS_linkat, AT_FDCWD, from, AT_FDCWD, to, 0));
+}
+__attribute__((visibility("default"))) int mkdir(const char* path,
+                                                 mode_t mode) noexcept {
+  if (nori::IsRefused("mkdir")) return -1;
+  return static_cast<int>(syscall(SYS_mkdirat, AT_FDCWD, path, mode));
 }
 
 }  // extern "C"

@@ -1,9 +1,9 @@
 // Remembers what a process has made durable, so that a test can take the rest
 // away: a power failure, played on real files.
 //
-// The tests' executable defines fsync, fdatasync, unlink and rename, which then
-// serve SQLite and the extension as well. They only record where StartRecording
-// was called. The records outlive the process, which may be killed at any
+// The tests' executable defines the calls that change files, which then serve
+// SQLite and the extension as well. They only record where StartRecording was
+// called. The records outlive the process, which may be killed at any
 // moment.
 
 #ifndef NORI_TESTS_VTAB_SYNC_RECORDER_H_
@@ -47,8 +47,10 @@ void CopyAfterPowerLoss(
 // power, and would wait for the disk for nothing.
 void SkipSyncs();
 
-// Called before every sync, removal and rename of a file; null: not called.
-void SetBeforeChange(void (*observer)());
+// Called before every write, truncation, sync, removal, rename and link of a
+// file and making of a directory, with the name of the call, which fails with
+// the errno that the observer gives unless that is 0. Null: not called.
+void SetBeforeChange(int (*observer)(const char* call));
 
 }  // namespace nori
 

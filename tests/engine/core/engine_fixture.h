@@ -52,6 +52,7 @@ inline Options TinyOptions(FileSystem* fs, Clock* clock = SystemClock()) {
   options.slot_bytes = 256 << 10;
   options.block_cache_bytes = 1 << 20;
   options.transaction_spill_bytes = 64 << 10;
+  options.dead_run_keys = 2;
   return options;
 }
 

@@ -211,8 +211,9 @@ TEST(VisibleIteratorTest, TellsOfDeletedKeysThatItPasses) {
   }
   entries.push_back(Put("other", 1, "v"));
   Observer observer;
-  const auto it = NewVisibleIterator(std::make_unique<VectorIterator>(entries),
-                                     {}, 5000, KeyRange(), nullptr, &observer);
+  const auto it =
+      NewVisibleIterator(std::make_unique<VectorIterator>(entries), {}, 5000,
+                         KeyRange(), nullptr, {.observer = &observer});
   it->SeekToFirst();
   ASSERT_TRUE(it->Valid());
   EXPECT_EQ(it->key(), "other");

@@ -347,6 +347,59 @@ TEST_F(LogTest, FullDiskDelaysOnly) {
   EXPECT_EQ(read, written);
 }
 
+// A segment that no spare became: commits that wait for the disk one by one
+// must not wait for the file to grow, too.
+TEST_F(LogTest, SmallSyncsHaveZerosWrittenAhead) {
+  constexpr uint64_t kSegment = 1 << 16;
+  std::vector<TestRecord> written;
+  auto writer = Create(Options(kSegment));
+  Append(writer.get(), "a", &written);
+  EXPECT_EQ(fs_.Content(Path(1)).size(), writer->End().offset);
+  for (int i = 0; i < 100; ++i) {
+    ASSERT_TRUE(writer->Sync(writer->End()).ok());
+    Append(writer.get(), std::string(100, 'b'), &written);
+    EXPECT_EQ(fs_.Content(Path(1)).size(), kSegment);
+  }
+  ASSERT_TRUE(writer->Sync(writer->End()).ok());
+  fs_.LosePower();
+  std::vector<TestRecord> read;
+  const auto report = Read(Options(kSegment), 1, &read);
+  ASSERT_TRUE(report.ok()) << report.status();
+  EXPECT_EQ(read, written);
+  EXPECT_EQ(report->bytes_dropped, 0u);
+}
+
+TEST_F(LogTest, LargeSyncsHaveNone) {
+  std::vector<TestRecord> written;
+  auto writer = Create(Options(1 << 20));
+  for (int i = 0; i < 3; ++i) {
+    Append(writer.get(), std::string(100'000, 'a'), &written);
+    ASSERT_TRUE(writer->Sync(writer->End()).ok());
+    EXPECT_EQ(fs_.Content(Path(1)).size(), writer->End().offset);
+  }
+}
+
+TEST_F(LogTest, ZerosAheadMayFail) {
+  std::vector<TestRecord> written;
+  auto writer = Create(Options(1 << 16));
+  Append(writer.get(), "a", &written);
+  ASSERT_TRUE(writer->Sync(writer->End()).ok());
+  int writes = 0;
+  fs_.inject = [&](std::string_view op, const std::string&) {
+    return op == "write" && ++writes == 1
+               ? absl::ResourceExhaustedError("injected")
+               : absl::OkStatus();
+  };
+  Append(writer.get(), "b", &written);
+  EXPECT_EQ(writes, 2);
+  Append(writer.get(), "c", &written);
+  EXPECT_EQ(writes, 3);
+  std::vector<TestRecord> read;
+  const auto report = Read(Options(1 << 16), 1, &read);
+  ASSERT_TRUE(report.ok()) << report.status();
+  EXPECT_EQ(read, written);
+}
+
 TEST_F(LogTest, RetireCanBeRepeatedAfterAFailure) {
   auto writer = Create(Options());
   for (int i = 0; i < 3; ++i) {
