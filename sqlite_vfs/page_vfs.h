@@ -5,10 +5,12 @@
 
 #include <string>
 
-#include "sqlite_vfs/page_file.h"
-#include "sqlite_vfs/sqlite.h"
+struct sqlite3;
+struct sqlite3_vfs;
 
 namespace nori {
+
+class PageFile;
 
 class PageStores;
 

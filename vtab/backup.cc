@@ -251,8 +251,8 @@ absl::StatusOr<std::string> BackUp(Database* database, const std::string& path,
                                    const GoOn& go_on) {
   if (database->Pages() != nullptr) {
     return absl::UnimplementedError(
-        "nori_backup cannot copy a database of vfs=nori; copy its file and its "
-        "directory together while nobody has it open");
+        "nori_backup cannot copy a database of vfs=nori; use nori_export, or "
+        "copy its file and its directory together while nobody has it open");
   }
   NORI_ASSIGN_OR_RETURN(std::string target, PathOfTarget(path, "nori_backup"));
   return Backup(database, std::move(target), go_on).Run();

@@ -188,7 +188,7 @@ class EngineCopy final : public PendingCopy {
       if (source.has_pages) {
         return absl::UnimplementedError(
             "nori tables of a database of vfs=nori cannot be copied with their "
-            "pages; ATTACH the copy and use INSERT ... SELECT");
+            "pages; use nori_export");
       }
       return absl::NotFoundError(
           "the engine of the database that is copied cannot be found: its "

@@ -4,6 +4,7 @@
 #include <limits>
 #include <utility>
 
+#include "absl/strings/str_cat.h"
 #include "absl/time/time.h"
 #include "engine/format/status_macros.h"
 #include "vtab/database.h"
@@ -373,9 +374,11 @@ absl::Status Database::NameSnapshot(const std::string& name) {
   const PageFile* const pages = Pages();
   if (view == nullptr ||
       (pages != nullptr && pages->level() > SQLITE_LOCK_SHARED)) {
-    return SqliteError(SQLITE_ERROR,
-                       "cannot take a snapshot within a transaction that has "
-                       "written");
+    return SqliteError(
+        SQLITE_ERROR,
+        absl::StrCat(
+            "cannot take a snapshot within a transaction that has written",
+            pages == nullptr ? " to nori tables" : ""));
   }
   return engine()->CreateNamedSnapshot(name, std::move(view));
 }

@@ -317,6 +317,8 @@ TEST_F(NoriTablesTest, CopiesThatCannotCarryTheRowsFail) {
       db->Run("SELECT nori_backup('" + Path("backup.db") + "')");
   EXPECT_NE(backup.code, SQLITE_OK);
   EXPECT_NE(backup.message.find("vfs=nori"), std::string::npos);
+  db->Get("SELECT nori_export('" + Path("export.db") + "')");
+  EXPECT_EQ(TestConnection(Path("export.db")).Get(kDifference), "0");
   // Without nori tables there is nothing to lose.
   db->Get("DROP TABLE n");
   TestConnection plain(Path("plain.db"));
