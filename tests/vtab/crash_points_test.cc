@@ -373,7 +373,8 @@ TEST_P(CrashPoints, BothStoresAgreeAfterEach) {
               journal, level, static_cast<unsigned long long>(points),
               static_cast<unsigned long long>(done),
               static_cast<unsigned long long>(checks()));
-  EXPECT_GT(points, std::size(kSteps) * 3);
+  // In vfs=nori most commits are one write to the log.
+  EXPECT_GT(points, std::size(kSteps) * (IsInPages() ? 1 : 3));
 }
 
 INSTANTIATE_TEST_SUITE_P(
