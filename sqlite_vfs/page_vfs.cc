@@ -13,6 +13,7 @@
 #include "sqlite_vfs/page_pragmas.h"
 #include "sqlite_vfs/page_store.h"
 #include "sqlite_vfs/sqlite.h"
+#include "sqlite_vfs/status_code.h"
 
 namespace nori {
 namespace {
@@ -48,20 +49,7 @@ sqlite3_vfs* LowerOf(sqlite3_vfs* vfs) {
 }
 
 int CodeOf(const absl::Status& status, int otherwise) {
-  switch (status.code()) {
-    case absl::StatusCode::kOk:
-      return SQLITE_OK;
-    case absl::StatusCode::kUnavailable:
-      return SQLITE_BUSY;
-    case absl::StatusCode::kAborted:
-      return SQLITE_BUSY_SNAPSHOT;
-    case absl::StatusCode::kResourceExhausted:
-      return SQLITE_FULL;
-    case absl::StatusCode::kDataLoss:
-      return SQLITE_CORRUPT;
-    default:
-      return otherwise;
-  }
+  return SqliteCodeOf(status.code()).value_or(otherwise);
 }
 
 // SQLite has no place for the message of a file: it goes to its log.

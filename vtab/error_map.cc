@@ -7,6 +7,7 @@
 #include "absl/strings/numbers.h"
 #include "absl/strings/str_cat.h"
 #include "engine/io/io_status.h"
+#include "sqlite_vfs/status_code.h"
 
 namespace nori {
 namespace {
@@ -105,12 +106,6 @@ int SqliteCodeOfStatus(const absl::Status& status) {
   }
   const std::optional<IoOperation> operation = IoOperationOf(status);
   switch (status.code()) {
-    case absl::StatusCode::kUnavailable:
-      return SQLITE_BUSY;
-    case absl::StatusCode::kAborted:
-      return SQLITE_BUSY_SNAPSHOT;
-    case absl::StatusCode::kResourceExhausted:
-      return SQLITE_FULL;
     case absl::StatusCode::kDataLoss:
       return SQLITE_CORRUPT_VTAB;
     case absl::StatusCode::kInternal:
@@ -128,7 +123,7 @@ int SqliteCodeOfStatus(const absl::Status& status) {
     case absl::StatusCode::kOutOfRange:
       return SQLITE_TOOBIG;
     default:
-      return SQLITE_ERROR;
+      return SqliteCodeOf(status.code()).value_or(SQLITE_ERROR);
   }
 }
 

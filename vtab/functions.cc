@@ -9,6 +9,7 @@
 #include "absl/strings/str_cat.h"
 #include "engine/core/metric_samples.h"
 #include "engine/format/status_macros.h"
+#include "sqlite_vfs/page_blocks.h"
 #include "sqlite_vfs/version.h"
 #include "vtab/backup.h"
 #include "vtab/copy_watch.h"
@@ -163,7 +164,9 @@ absl::StatusOr<std::string> UnknownTables(Database& database,
   std::set<uint64_t> known;
   for (const auto& [id, name] : tables) known.insert(id);
   std::string unknown;
-  const std::unique_ptr<Iterator> it = database.engine()->NewIterator({});
+  IterateOptions options;
+  options.bounds.end = kPageKeyPrefix;  // pages are of no table
+  const std::unique_ptr<Iterator> it = database.engine()->NewIterator(options);
   it->SeekToFirst();
   while (it->Valid()) {
     NORI_RETURN_IF_ERROR(go_on());

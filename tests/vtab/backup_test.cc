@@ -255,26 +255,11 @@ TEST_F(BackupTest, Killed) {
     MakeDatabase(a, "wal");
     Backup(a, "copy.db");
   }
-  const uint64_t kills = NumberFromEnvironment("NORI_TEST_KILLS", 40);
-  for (uint64_t i = 0; i < kills; ++i) {
-    const pid_t child = fork();
-    ASSERT_GE(child, 0);
-    if (child == 0) {
-      TestConnection a(Path("a.db"));
-      for (int n = 0;; ++n) {
-        a.Get(
-            "BEGIN; UPDATE far SET balance = balance - 1; UPDATE near SET "
-            "balance = balance + 1; COMMIT");
-        Backup(a, n % 2 == 0 ? "copy.db" : "new.db");
-      }
-    }
-    usleep(static_cast<useconds_t>(5000 + i * 7919 % 60000));
-    kill(child, SIGKILL);
-    waitpid(child, nullptr, 0);
-    ExpectWhole("a.db");
-    ExpectWhole("copy.db");
-    if (std::filesystem::exists(Path("new.db"))) ExpectWhole("new.db");
-  }
+  KillCopies(
+      [this](TestConnection& a, const std::string& name) { Backup(a, name); },
+      [this] {
+        if (std::filesystem::exists(Path("new.db"))) ExpectWhole("new.db");
+      });
 }
 
 }  // namespace

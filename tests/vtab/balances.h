@@ -5,8 +5,13 @@
 #ifndef NORI_TESTS_VTAB_BALANCES_H_
 #define NORI_TESTS_VTAB_BALANCES_H_
 
+#include <sys/wait.h>
+#include <unistd.h>
+
 #include <atomic>
 #include <chrono>
+#include <csignal>
+#include <cstdint>
 #include <string>
 #include <thread>
 
@@ -54,6 +59,32 @@ class BalancesTest : public ModuleTest {
     EXPECT_EQ(b.Get("SELECT count(*) FROM far"), "100") << name;
     EXPECT_EQ(b.Get("SELECT nori_verify()"), "'ok'") << name;
     EXPECT_EQ(b.Get("PRAGMA integrity_check"), "'ok'") << name;
+  }
+  // Kills processes that change a.db and copy it to copy.db and new.db in turn
+  // by copy(connection, name), at any moment. Then a.db and the copy.db that
+  // was there before are whole, and check() looks at new.db.
+  template <typename Copy, typename Check>
+  void KillCopies(Copy copy, Check check) {
+    const uint64_t kills = NumberFromEnvironment("NORI_TEST_KILLS", 40);
+    for (uint64_t i = 0; i < kills; ++i) {
+      const pid_t child = fork();
+      ASSERT_GE(child, 0);
+      if (child == 0) {
+        TestConnection a(Path("a.db"));
+        for (int n = 0;; ++n) {
+          a.Get(
+              "BEGIN; UPDATE far SET balance = balance - 1; UPDATE near SET "
+              "balance = balance + 1; COMMIT");
+          copy(a, n % 2 == 0 ? "copy.db" : "new.db");
+        }
+      }
+      usleep(static_cast<useconds_t>(5000 + i * 7919 % 60000));
+      kill(child, SIGKILL);
+      waitpid(child, nullptr, 0);
+      ExpectWhole("a.db");
+      ExpectWhole("copy.db");
+      check();
+    }
   }
 };
 

@@ -344,29 +344,14 @@ TEST_F(CopyTest, Killed) {
     MakeDatabase(a, "wal");
     ASSERT_EQ(CopyTo(a, "copy.db"), SQLITE_OK);
   }
-  const uint64_t kills = NumberFromEnvironment("NORI_TEST_KILLS", 40);
-  for (uint64_t i = 0; i < kills; ++i) {
-    const pid_t child = fork();
-    ASSERT_GE(child, 0);
-    if (child == 0) {
-      TestConnection a(Path("a.db"));
-      for (int n = 0;; ++n) {
-        a.Get(
-            "BEGIN; UPDATE far SET balance = balance - 1; UPDATE near SET "
-            "balance = balance + 1; COMMIT");
-        CopyTo(a, n % 2 == 0 ? "copy.db" : "new.db", 3);
-      }
-    }
-    usleep(static_cast<useconds_t>(5000 + i * 7919 % 60000));
-    kill(child, SIGKILL);
-    waitpid(child, nullptr, 0);
-    ExpectWhole("a.db");
-    ExpectWhole("copy.db");
-    TestConnection fresh(Path("new.db"));
-    if (fresh.Get("SELECT count(*) FROM sqlite_schema") != "0") {
-      ExpectWhole("new.db");
-    }
-  }
+  KillCopies([this](TestConnection& a,
+                    const std::string& name) { CopyTo(a, name, 3); },
+             [this] {
+               TestConnection fresh(Path("new.db"));
+               if (fresh.Get("SELECT count(*) FROM sqlite_schema") != "0") {
+                 ExpectWhole("new.db");
+               }
+             });
 }
 
 }  // namespace
