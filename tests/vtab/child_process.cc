@@ -3,6 +3,8 @@
 #include <unistd.h>
 
 #include <array>
+#include <cerrno>
+#include <cstring>
 
 #include "gtest/gtest.h"
 
@@ -23,6 +25,7 @@ Child StartChild(const std::vector<std::string>& variables) {
   std::array<char*, 2> arguments{name.data(), nullptr};
   Child child;
   child.pid = fork();
+  EXPECT_GE(child.pid, 0) << "fork: " << strerror(errno);
   if (child.pid == 0) {
     dup2(ends[1], STDOUT_FILENO);
     close(ends[0]);
